@@ -4,7 +4,7 @@
     run.vectors.nearest("king - man + woman", k=5)
     vectors = w2v.load("vectors.bin")
 
-Importing it loads nothing heavy: every name is fetched when it is first used.
+Importing the package loads nothing heavy: each name is imported on first use.
 """
 
 from __future__ import annotations

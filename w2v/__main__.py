@@ -1,4 +1,4 @@
-"""`python -m w2v` is `w2v`."""
+"""Entry point of `python -m w2v`, which is the same program as `w2v`."""
 
 import contextlib
 import os
@@ -9,14 +9,14 @@ from typing import NoReturn
 
 
 def run() -> NoReturn:
-    """The program, as a process of its own."""
+    """Runs the command line as its own process and exits with its status."""
     numbers = signal.SIGINT, signal.SIGTERM
     for number in numbers:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, lambda number, frame: os._exit(128 + number))
-    # Arrow's second allocator, which is not used, starts a thread, and complains where it cannot
+    # Arrow bundles jemalloc, which is not used here but starts a thread and warns if it cannot
     os.environ.setdefault("JE_ARROW_MALLOC_CONF", "background_thread:false")
-    # only now: a signal during these imports would end in a traceback
+    # imported only now, because a signal during these imports would end in a traceback
     try:
         from w2v.cli.app import main
         from w2v.cli.interrupt import own_process
@@ -28,14 +28,14 @@ def run() -> NoReturn:
     status = main()
     failed = status not in (0, 2)
     if failed or threading.active_count() > 1 or "WORLD_SIZE" in os.environ:
-        # A signal ended it, perhaps with threads at work inside PyTorch, or a library got no
-        # memory, or a module is still being imported beside, or other ranks are waited for: that
-        # would bring the interpreter's orderly end down.
+        # Skip the interpreter's orderly shutdown, which could crash or hang: after a signal PyTorch
+        # threads may still be working, an allocation inside a library may have failed, another
+        # thread may still be importing a module, or other ranks may not have finished.
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError, AttributeError):
                 stream.flush()
         os._exit(status)
-    for number in numbers:  # all is done
+    for number in numbers:  # the work is complete, so a late signal must not change the status
         signal.signal(number, signal.SIG_IGN)
     sys.exit(status)
 

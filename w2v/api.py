@@ -1,11 +1,11 @@
-"""The front door for programs: `train`, `load` and `compare`, with the settings of the command line
-as keywords.
+"""The Python interface: `train`, `load`, `phrases`, `compare` and `report`. They take the settings
+of the command line as keyword arguments.
 
     run = w2v.train("corpus.txt", loss="hsigmoid", dim=200)
     run.vectors.nearest("king - man + woman", k=5)
 
-Nothing is printed unless `progress` says so: warnings are Python's, what is merely good to know
-goes to the logger "w2v".
+Nothing is printed except the progress bar (see `progress`): warnings are issued through `warnings`,
+informational messages go to the logger "w2v".
 """
 
 from __future__ import annotations
@@ -50,26 +50,26 @@ def train(
     resume: PathLike | None = None,
     **settings: Unpack[Keywords],
 ) -> Run:
-    """Trains word vectors, or with model="lm" a language model.
+    """Trains word vectors or, with model="lm", a language model.
 
     Args:
-        corpus: a path, several, a glob; or text from memory: an iterable of strings (lines), of
-            lists of tokens or of lists of integers, a column of pandas, Polars or Arrow, a table
-            or a `datasets.Dataset` with `column=`. It is read once. None: the one in `config`.
-        callbacks: functions that are called with an Event (progress, epoch, validation,
-            checkpoint) in this thread; one that returns "stop" ends the run, which keeps what it
-            has.
-        progress: whether a bar is shown on stderr; "auto": if that is a terminal.
-        use_cache: whether tokenised files are looked up in the cache, and kept there.
-        config: a YAML file of settings; those given as keywords win.
-        resume: a run, or its directory, to go on with; only `epochs`, `threads` and `device` may be
-            given beside it.
-        settings: dim=200, min_count=3, … A setting that has no effect on such a run is told as a
+        corpus: a path, several paths or a glob; or text in memory: an iterable of strings (lines),
+            of lists of tokens or of lists of integers, a column of pandas, Polars or Arrow, or a
+            table or `datasets.Dataset` with `column=`. It is read once. None: the one in `config`.
+        callbacks: functions that are called in this thread with an Event (progress, epoch,
+            validation, checkpoint). If one returns "stop", training ends and the result so far is
+            kept.
+        progress: whether to show a progress bar on stderr; "auto": only if stderr is a terminal.
+        use_cache: whether to read tokenised files from the cache and store them there.
+        config: a YAML file of settings; keyword arguments take precedence over it.
+        resume: a run, or its directory, to resume; only `epochs`, `threads` and `device` may be
+            given with it.
+        settings: dim=200, min_count=3, … A setting that has no effect on this run causes a
             UserWarning.
 
     Raises:
-        InputError: a ValueError: the corpus, the output or the settings cannot be used.
-        RunError: a RuntimeError: not enough memory, a full disk, numbers that became NaN.
+        InputError: a ValueError; the corpus, the output or a setting cannot be used.
+        RunError: a RuntimeError, such as too little memory, a full disk or a loss that became NaN.
     """
     from w2v.corpus.memory import is_in_memory
     from w2v.settings.build import build_config
@@ -100,7 +100,7 @@ def train(
         given["output"] = str(temporary / "run")
     try:
         recipe = None if config is None else arguments.path("config", config)
-        settled = told(build_config(given, recipe), listener.warn)  # what has no effect
+        settled = told(build_config(given, recipe), listener.warn)  # settings without effect
         return carry_out(Context(settled, use_cache=use_cache, lines=lines), listener, temporary)
     except BaseException:
         if temporary is not None:
@@ -109,11 +109,11 @@ def train(
 
 
 def load(path: PathLike) -> WordVectors | LanguageModel:
-    """Returns what is at `path`: the word vectors of a run, a file or a folder for
-    sentence-transformers, or the language model of a run.
+    """Loads the word vectors in a run directory, a vector file or a sentence-transformers folder,
+    or the language model in a run directory.
 
     Raises:
-        InputError: there is nothing of the kind, or it is damaged.
+        InputError: `path` holds neither, or is damaged.
     """
     name = named(arguments.path("path", path), "what to load")
     from w2v.vectors import is_hub, load_vectors
@@ -138,23 +138,23 @@ def phrases(
     connectors: str | Sequence[str] = (),
     **settings: Any,
 ) -> Phrases:
-    """Returns the phrases of a corpus: words that stand together more often than by chance.
-    `phrases(...).save("phrases.tsv")` writes the file that `train(phrases="phrases.tsv")` takes;
-    `join(tokens)` joins those of one line.
+    """Finds the phrases of a corpus: words that occur together more often than by chance.
+    `phrases(...).save("phrases.tsv")` writes the file that `train(phrases="phrases.tsv")` reads;
+    `phrases(...).join(tokens)` joins the phrases in one line of tokens.
 
     Args:
-        corpus: as of `train`.
-        min_count: how often a phrase must occur.
+        corpus: as in `train`.
+        min_count: the fewest occurrences of a phrase.
         scoring: word2phrase, gensim or npmi; the formulas are in `w2v.corpus.phrases`.
-        threshold: what scores above this is a phrase; None: 100, gensim 10, npmi 0.5.
-        passes: how often the text is read; the second pass finds phrases of phrases.
+        threshold: pairs that score above this are phrases; None: 100, for gensim 10, for npmi 0.5.
+        passes: number of passes over the text; the second pass can join phrases into longer ones.
         connectors: words that may stand inside a phrase: a language such as "en", or the words.
-        settings: `delimiter` (what stands between the words, "_"), and those about reading a
-            corpus, such as `column` and `lowercase`.
+        settings: `delimiter` (the text between the joined words, "_") and the settings for reading
+            a corpus, such as `column` and `lowercase`.
 
     Raises:
-        InputError: the corpus or the settings cannot be used.
-        RunError: the disk for temporary files is full.
+        InputError: the corpus or a setting cannot be used.
+        RunError: the disk is too full for temporary files.
     """
     from w2v.corpus import is_in_memory, read_corpus, read_memory
     from w2v.corpus.phrases import find_phrases, threshold_of
@@ -183,27 +183,27 @@ def compare(
     config: PathLike | None = None,
     **settings: Any,
 ) -> Compared:
-    """Trains the same model under several losses, each in a process of its own. Returns what came
-    out: its `rows` hold the figures of each loss, its `table()` is a text.
+    """Trains the same model with several losses, each in its own process. Returns the comparison:
+    its `rows` hold the figures of each loss, its `table()` is a printable text.
 
     Args:
-        corpus: a path, several or a glob; None: the one in `config`.
-        losses: names, or by name the settings of each; None: those that `config` lists.
-        output: the folder of their runs; None: MODEL-compare in the working directory.
-        questions: analogies that word vectors are compared by; None: the demo's.
-        overwrite: trains all anew; else finished runs are kept, stopped ones gone on with.
-        settings: of all losses, as of `train`.
+        corpus: a path, several paths or a glob; None: the one in `config`.
+        losses: names, or a mapping from names to settings; None: those listed in `config`.
+        output: the folder for the runs; None: MODEL-compare in the working directory.
+        questions: analogies to compare word vectors by; None: those of the demo.
+        overwrite: retrain everything; otherwise finished runs are kept and stopped ones resumed.
+        settings: settings shared by all losses, as in `train`.
 
     Raises:
-        InputError: the texts, the settings or the folder cannot be used.
+        InputError: the corpus, a setting or the folder cannot be used.
     """
     from w2v.comparison.compare import Comparison
     from w2v.corpus.memory import is_in_memory
 
     if corpus is not None and is_in_memory(corpus):
         raise InputError(
-            "every loss is trained by a process of its own, which reads the corpus from files: give"
-            " their names"
+            "`compare` trains each loss in its own process, which reads the corpus from files: give"
+            " their paths"
         )
     if isinstance(losses, Mapping):
         settings_of = arguments.kind(Mapping, "settings")
@@ -233,14 +233,15 @@ def report(
     questions: PathLike | Sequence[PathLike] = (),
     title: str | None = None,
 ) -> None:
-    """Writes a page about runs, or their directories, to `path`: settings, curves, scores.
+    """Writes an HTML page about runs (objects or directories): settings, curves and scores.
 
     Args:
-        questions: files of analogies or word pairs; without any, the sets that come with w2v.
-        title: the page's heading; None: the names of the runs.
+        path: the file to write.
+        questions: files of analogies or word pairs; by default the sets that come with w2v.
+        title: the heading of the page; None: the names of the runs.
 
     Raises:
-        InputError: there is no such run, or it is damaged.
+        InputError: a run does not exist or is damaged.
     """
     from w2v.explorer.report import check_report, write_report
     from w2v.system.files import atomic_file

@@ -1,30 +1,29 @@
-"""The ways a command can fail.
+"""The exceptions that w2v raises.
 
-The message is all that the user sees: one or two sentences with the value and the remedy.
+The message is all that the user sees: one or two sentences that name the value and the remedy.
 """
 
 
 class W2VError(Exception):
-    """Base class; `exit_status` is the process's exit code."""
+    """Base class of all; `exit_status` is the exit code of the command."""
 
     exit_status = 1
 
 
 class RunError(W2VError, RuntimeError):
-    """Something failed at run time although the input was fine: a full disk, a diverged run, a
-    vanished file."""
+    """A failure at run time with valid input: a full disk, a diverged run, a vanished file."""
 
     exit_status = 1
 
 
 class InputError(W2VError, ValueError):
-    """What the user gave cannot be used: an option, a path, a file's content."""
+    """Input that cannot be used: an option, a path or the content of a file."""
 
     exit_status = 2
 
 
 class Elsewhere(W2VError):
-    """Something failed that another process of the same run tells."""
+    """A failure that another rank of the same run reports."""
 
     def __init__(self, exit_status: int) -> None:
         super().__init__("another rank says what failed")
@@ -32,8 +31,8 @@ class Elsewhere(W2VError):
 
 
 def shown(text: object, limit: int = 60) -> str:
-    """`repr` of what a file or the user said, for a message: whatever its length, on one line of
-    `limit` characters."""
+    """Returns `repr(text)` for a message, on one line and cut to about `limit` characters; `text`
+    comes from a file or the user."""
     cut = text[: limit + 1] if isinstance(text, (str, bytes)) else text
     quoted = repr(cut) if isinstance(cut, (str, bytes)) else " ".join(repr(cut).split())
     return quoted if len(quoted) <= limit + 2 else f"{quoted[: limit - 1]}…"

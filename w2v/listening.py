@@ -1,5 +1,5 @@
-"""What a program hears of its run, and how it stops it: callbacks, a bar, Python's warnings and the
-logger "w2v", the first Ctrl-C."""
+"""How a run reports to a Python program and is stopped by it: callbacks, a progress bar, warnings,
+the logger "w2v" and the first Ctrl-C."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from typing import Any
 from w2v.errors import InputError, shown
 from w2v.training.report import Event, Progress, SilentReporter
 
-Callback = Callable[[Event], object]  # "stop" ends the run as Ctrl-C does
+Callback = Callable[[Event], object]  # returning "stop" ends the run as Ctrl-C does
 
 log = logging.getLogger("w2v")
 
 
 class Listener(SilentReporter):
-    """Hands on what a run reports. Events of other threads wait for the run's own: callbacks need
-    not be safe against threads."""
+    """Reporter that passes on what a run reports. Events from other threads are queued and
+    delivered in the thread of the run, so that callbacks need not be thread-safe."""
 
     def __init__(self, callbacks: Iterable[Callback], progress: bool | str) -> None:
         if not isinstance(progress, bool) and (not isinstance(progress, str) or progress != "auto"):
-            raise InputError(f"`progress` {shown(progress)} is none of True, False and 'auto'")
+            raise InputError(f"`progress` is {shown(progress)}, it must be True, False or 'auto'")
         if not isinstance(callbacks, (list, tuple)) or not all(map(callable, callbacks)):
-            raise InputError(f"`callbacks` {shown(callbacks)} is no list of functions")
+            raise InputError(f"`callbacks` is {shown(callbacks)}, it must be a list of functions")
         self.stop = threading.Event()
         self.training_began = False
         self.callbacks: Iterable[Callback] = callbacks
         self._waiting: deque[Event] = deque()
         self._bar: Any = None
-        # a notebook's stderr is no terminal, but tqdm knows how to draw in one
+        # stderr is not a terminal in a notebook, but tqdm can draw a bar there
         watched = "ipykernel" in sys.modules or (sys.stderr is not None and sys.stderr.isatty())
         self._shows = progress is True or (progress == "auto" and watched)
 
@@ -66,7 +66,7 @@ class Listener(SilentReporter):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Removes the bar, and delivers what still waits unless the run failed."""
+        """Closes the bar and, unless the run failed, delivers the queued events."""
         if self._bar is not None:
             self._bar.close()
         if kind is None:
@@ -83,10 +83,10 @@ class Listener(SilentReporter):
 
     def _show(self, progress: Progress) -> None:
         if self._bar is None:
-            from tqdm.auto import tqdm  # takes a tenth of a second
+            from tqdm.auto import tqdm  # importing it takes 0.1 s
 
             class Bar(tqdm):  # type: ignore[type-arg]  # generic in the stubs only
-                monitor_interval = 0  # no thread of its own, which would outlive the run
+                monitor_interval = 0  # tqdm's monitor thread would outlive the run
 
             shape = "{percentage:3.0f} % |{bar}| {desc} ETA {remaining}"
             self._bar = Bar(total=1000, bar_format=shape, file=sys.stderr, leave=False)
@@ -97,8 +97,8 @@ class Listener(SilentReporter):
 
 @contextmanager
 def soft_stop(stop: threading.Event, may_wait: Callable[[], bool]) -> Iterator[None]:
-    """While the block runs, the first Ctrl-C asks the run to end and keep what it has, if there is
-    something to keep; the next one raises KeyboardInterrupt, as it does elsewhere."""
+    """Within the block, makes the first Ctrl-C set `stop`, so that the run ends and keeps its
+    result, if `may_wait()`; otherwise, and the second time, Ctrl-C raises KeyboardInterrupt."""
 
     def handle(number: int, frame: FrameType | None) -> None:
         if stop.is_set() or not may_wait():
@@ -107,7 +107,7 @@ def soft_stop(stop: threading.Event, may_wait: Callable[[], bool]) -> Iterator[N
 
     ours = threading.current_thread() is threading.main_thread()
     if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield  # signals are somebody else's
+        yield  # the calling program handles signals itself
         return
     before = signal.signal(signal.SIGINT, handle)
     try:

@@ -1,8 +1,8 @@
-"""A whole training run: claim the place, read the text, build the job, train, write.
+"""A whole training run: claim the output, read the text, build the job, train, write.
 
 summary = run(Context(config, reporter, stop))
 
-What differs between word vectors and language models, tasks know: `w2v.words.task`, `w2v.lm.task`.
+The differences between word vectors and language models are in `w2v.words.task`, `w2v.lm.task`.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from w2v.training.text import pinned_config, read_together
 from w2v.training.trainer import Trainer
 from w2v.training.world import World
 
-WORSE = 2  # a loss so many times that of a model that has learnt nothing is told
-PLAN_SECONDS = 1.0  # how long a plan trains to see the speed
-LONG_SECONDS = 3600.0  # a plan that takes longer says what is faster
+WORSE = 2  # warn if the last loss exceeds that of an untrained model by this factor
+PLAN_SECONDS = 1.0  # length of the trial training from which a plan estimates the speed
+LONG_SECONDS = 3600.0  # if training takes longer, the plan says what would be faster
 
 
 def run(context: Context) -> RunSummary:
-    """Trains and writes the result; returns what was done. Raises InputError where the corpus, the
-    output or the settings cannot be used, RunError for too little memory, a full disk, NaN."""
+    """Trains, writes the result and returns the summary. Raises InputError if the corpus, the
+    output or a setting cannot be used, and RunError for lack of memory, a full disk or NaN."""
     began, world = time.perf_counter(), context.world
     with world.step():
         context = replace(context, config=pinned_config(context.config))
@@ -73,8 +73,8 @@ def run(context: Context) -> RunSummary:
 
 
 def _read(task: Task, earlier: Checkpoint | None) -> Text:
-    """Returns the texts; over ranks the corpus of a new run is read by all together, and what else
-    there is by rank 0 first, so that the others find it in the cache."""
+    """Returns the texts. With several ranks, all of them read the corpus of a new run together;
+    all other texts are read by rank 0 first, so that the other ranks find them in the cache."""
     world = task.context.world
     if earlier is None:
         task.context = replace(task.context, store=read_together(task.context))
@@ -90,14 +90,14 @@ def _read(task: Task, earlier: Checkpoint | None) -> Text:
 
 def _check_ranks(job: Job, world: World) -> None:
     if world.size > 1 and job.exchange is None:
-        what = f"trains in one process, and there are {world.size} ranks"
+        what = f"runs in a single process, but there are {world.size} ranks"
         raise InputError(f"`engine` {job.engine.name} {what}: start it without torchrun")
 
 
 @dataclass(frozen=True)
 class _Clock:
-    """The moments at which a run began, and had read its text; the seconds that earlier processes
-    trained it."""
+    """Timestamps in seconds (`time.perf_counter`) of the start of the run and of the end of reading
+    its text; `before` is the training time in seconds of earlier processes."""
 
     began: float
     read: float
@@ -109,21 +109,21 @@ class _Clock:
 
 
 def _tell(context: Context, output: Output) -> None:
-    """Says what may surprise before the long part begins."""
+    """Reports what may surprise the user, before the long part begins."""
     config, training, reporter = context.config, context.config.training, context.reporter
     if training.deterministic and training.engine == "hogwild":
         what = f"`deterministic` holds for `threads` {training.threads}"
-        reporter.note(f"{what}: another number gives other bytes")
-    # a run directory is passed over there
+        reporter.note(f"{what}: another number gives different vectors")
+    # reading a corpus folder skips a run directory in it
     if output.is_file and (folder := output.lies_in(config.corpus.corpus)):
         what = f"`output` {output.path} lies in the corpus folder {folder}"
-        reporter.warn(f"{what}: whoever reads that again will find the result among the texts")
+        reporter.warn(f"{what}: the next run on that folder will read it as text")
 
 
 def _train(
     task: Task, text: Text, job: Job, output: Output, earlier: Checkpoint | None, clock: _Clock
 ) -> RunSummary:
-    """The part of a run after the texts are read."""
+    """Trains, writes and summarises: the part of a run after the texts are read."""
     context, reporter, world = task.context, task.reporter, task.context.world
     if job.validation is not None:
         job.validation.world = world
@@ -140,7 +140,7 @@ def _train(
                     task.check(result.total)
             if (loss := result.last_loss) is not None and loss > WORSE * job.blind:
                 what = f"the loss of the last epoch, {loss:.4g} nats per prediction, is worse than"
-                told = f"{what} knowing nothing ({job.blind:.2g}): try a smaller `lr`"
+                told = f"{what} that of an untrained model ({job.blind:.2g}): try a smaller `lr`"
                 reporter.warn(f"{told} (given: {context.config.training.lr:g})")
             if job.validation is not None:
                 epochs = round(result.fraction * context.config.training.epochs, 6)
@@ -157,16 +157,16 @@ def _train(
                     path, checkpoint = saving.finish(trainer.blocks_done, result, summary, learnt)
             name, checkpoint = world.told((str(path), checkpoint))
         if path != output.path and world.rank == 0:
-            taken = f"{output.path} was taken by another run meanwhile"
+            taken = f"{output.path} was taken by another run in the meantime"
             reporter.warn(f"{taken}; the result is in {path}")
         seconds = clock.seconds(result.seconds)
         return replace(summary, output=name, seconds=seconds, checkpoint=checkpoint)
 
 
 def plan(context: Context) -> Plan:
-    """Returns what `run` would do and need; writes nothing. Raises InputError as that does.
+    """Returns what `run` would do and need; writes nothing. Raises InputError as `run` does.
 
-    The time is extrapolated from about a second of training, if there is memory for it.
+    The time is extrapolated from about a second of training, if there is enough memory for it.
     """
     config, world = context.config, context.world
     context = among_ranks(context)
@@ -207,12 +207,12 @@ def plan(context: Context) -> Plan:
 
 
 def make_task(context: Context) -> Task:
-    """Returns what the configuration trains; the other story's rooms are not imported."""
+    """Returns the task that the configuration names. Modules of the other task stay unimported."""
     return pkgutil.resolve_name(context.config.task_class)(context)  # type: ignore[no-any-return]
 
 
 def check_memory(task: Task, vocabulary: int) -> None:
-    """Refuses with a RunError a run of V = vocabulary that does not fit."""
+    """Raises RunError if training with a vocabulary of this size needs more memory than is free."""
     for number, demand in enumerate(task.demands(vocabulary)):
         if not demand.fits:
             needed, free = (f"{(n or 0) / 1e9:.1f} GB" for n in (demand.needed, demand.available))

@@ -1,4 +1,4 @@
-"""What a training run came to, as programs meet it."""
+"""The result of a training run as a Python object."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """What a training run came to.
+    """A finished or stopped training run.
 
     Attributes:
-        path: where it is: a run directory, or the file of vectors that `output` named. Without
-            `output` it is a temporary directory that goes with this object, and is pickled with
-            it; a corpus from memory is not.
-        summary: what summary.json says: words, times, losses.
-        history: what metrics.jsonl says, and a line for each epoch.
+        path: its location: a run directory, or the file of vectors named by `output`. Without
+            `output` it is a temporary directory, deleted together with this object and pickled
+            with it; a corpus in memory is not pickled.
+        summary: the content of summary.json: words, times, losses.
+        history: the content of metrics.jsonl, and one entry for each epoch.
     """
 
     def __init__(self, summary: RunSummary, context: Context, temporary: Path | None) -> None:
         self.path, self.summary = Path(summary.output).absolute(), summary.as_dict()
         self.history: list[dict[str, Any]] = summary.history
         self._context = context
-        self._keeps: object = None  # a temporary directory stays as long as the run that made it
+        self._keeps: object = None  # the run that owns the temporary directory, kept alive
         self._own(temporary)
 
     def _own(self, temporary: Path | None) -> None:
@@ -50,7 +50,7 @@ class Run:
 
     @cached_property
     def vectors(self) -> WordVectors:
-        """The word vectors; of a language model its input embeddings."""
+        """The word vectors; for a language model, its input embeddings."""
         from w2v.vectors import load_vectors
 
         return load_vectors(self.path)
@@ -60,7 +60,7 @@ class Run:
         """The language model.
 
         Raises:
-            InputError: word vectors were trained.
+            InputError: the run trained word vectors.
         """
         from w2v.lm.saved import load_language_model
 
@@ -73,20 +73,20 @@ class Run:
         callbacks: Sequence[Callback] = (),
         progress: bool | str = "auto",
     ) -> Run:
-        """Goes on with the run until `epochs` are done in all (None: as many as it was begun for);
-        returns it as it is then. A corpus that was a generator is used up:
-        `w2v.train(corpus, resume=run)` goes on with a new one.
+        """Resumes training until `epochs` are done in total (None: the number the run was started
+        with) and returns the resumed run. A corpus that was a generator is exhausted: resume with
+        `w2v.train(corpus, resume=run)` and a new generator.
 
         Raises:
-            InputError: there is nothing to go on from, or `epochs` is less than it was.
-            RunError: as `train`.
+            InputError: there is no checkpoint, or fewer `epochs` than before are asked for.
+            RunError: as in `train`.
         """
         from w2v.runs.resume import resumed_config
 
         if isinstance(self._context.lines, Iterator):
             raise InputError(
-                "the corpus was an iterator, which is used up, or in the memory of another process:"
-                " give it again, w2v.train(corpus, resume=run, epochs=...)"
+                "the corpus was an iterator, which is exhausted, or is in another process's memory:"
+                " pass it again, w2v.train(corpus, resume=run, epochs=...)"
             )
         given = {} if epochs is None else plain({"epochs": epochs})
         listener = Listener(callbacks, progress)
@@ -153,14 +153,14 @@ def _remove(temporary: Path, process: int) -> None:
 
 
 def told(config: Config, tell: Callable[[str], None]) -> Config:
-    """Returns the configuration, and tells what it has to say."""
+    """Passes the notes of the configuration to `tell` and returns the configuration."""
     for note in config.notes:
         tell(note)
     return config
 
 
 def carry_out(context: Context, listener: Listener, temporary: Path | None = None) -> Run:
-    """Trains, and returns what it came to; `temporary` goes with it."""
+    """Trains and returns the run; `temporary` is deleted together with it."""
     from w2v.run import run
     from w2v.training.world import World
 
@@ -170,6 +170,6 @@ def carry_out(context: Context, listener: Listener, temporary: Path | None = Non
     try:
         with listener, World.join() as world, stopping:
             summary = run(replace(context, world=world))
-    except Elsewhere as error:  # who trains again here catches the same on all ranks
+    except Elsewhere as error:  # so that a caller catches the same class on every rank
         raise (InputError if error.exit_status == 2 else RunError)(str(error)) from error
     return Run(summary, context, temporary)

@@ -32,11 +32,12 @@ def test_a_name_that_nothing_can_have_is_refused(name, vectors, tmp_path):
         assert len(str(caught.value)) < 700
 
 
-def test_a_circle_of_links_is_refused(tmp_path, vectors):
-    (tmp_path / "circle").symlink_to("circle")
+def test_a_circle_of_links_is_refused(tmp_path, vectors, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # messages cut long paths
+    os.symlink("circle", "circle")
     for ask in (w2v.load, vectors.evaluate):
         with pytest.raises(w2v.InputError, match="circle"):
-            ask(tmp_path / "circle")
+            ask("circle")
 
 
 @pytest.mark.parametrize("given", [(None, "x.html"), ("run", None), ([None], "x.html")])

@@ -95,7 +95,7 @@ def test_unk_only_if_allowed(w2v: Run, templates: Path, tmp_path: Path) -> None:
         (["run", "--top-k", "0"], "invalid value for '--top-k'"),
         (["run", "--words", "0"], "invalid value for '--words'"),
         (["run", "-"], "the prompt on stdin is empty"),
-        (["v.bin"], "v.bin is no run directory"),
+        (["v.bin"], "v.bin is not a run directory"),
     ],
 )
 def test_generate_input_errors(

@@ -75,7 +75,7 @@ def test_more_noise_words_than_there_are_become_as_many(w2v, corpus):
         "--json",
     )
     assert done.returncode == 0
-    assert "note: --negatives is 41, for there are only 42 tokens" in done.stderr
+    assert "note: --negatives is 41, because there are only 42 tokens" in done.stderr
     assert json.loads(done.stdout)["model"] == "lm"
 
 

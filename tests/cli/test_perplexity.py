@@ -83,14 +83,14 @@ def test_lower_case_is_the_run_s_own(w2v: Run, templates: Path, tmp_path: Path) 
         (
             ["none", "--text", "-"],
             "w1\n",
-            "none is no run directory: name the directory of a run with --model lm",
+            "none is not a run directory: give the directory of a run with --model lm",
         ),
         (
             ["v.bin", "--text", "-"],
             "w1\n",
-            "v.bin is no run directory: name the directory of a run with --model lm",
+            "v.bin is not a run directory: give the directory of a run with --model lm",
         ),
-        (["vectors", "--text", "-"], "w1\n", "vectors holds no language model: name the directory"),
+        (["vectors", "--text", "-"], "w1\n", "vectors holds no language model: give the directory"),
         (
             ["run", "q.txt", "--text", "-"],
             "w1\n",

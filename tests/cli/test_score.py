@@ -78,7 +78,7 @@ def test_somebody_who_waits_for_each_score_gets_it(run: str, tmp_path: Path) -> 
         (["run", "text.txt"], "", "lines are read from stdin: w2v score run < text.txt"),
         (["run", "--base", "1"], "", "--base 1 is not e or a number above 1"),
         (["run", "--base", "x"], "", "--base x is not e or a number above 1"),
-        (["v.bin"], "w1\n", "v.bin is no run directory"),
+        (["v.bin"], "w1\n", "v.bin is not a run directory"),
         (["run"], b"\0\1\2\3\n" * 50, "standard input looks like a binary file"),
     ],
 )

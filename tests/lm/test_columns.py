@@ -55,6 +55,6 @@ def test_finished_rows_are_released_in_every_column():
 
 def test_two_tokens_for_every_column_are_needed():
     with pytest.raises(
-        ValueError, match="5 tokens, line ends among them, and `batch_size` 3 needs 6"
+        ValueError, match="5 tokens including line ends, and `batch_size` 3 needs 6"
     ):
         Columns(Source(np.zeros(5, np.int32), None, 0), 3)

@@ -90,5 +90,5 @@ def test_the_same_text_measured_and_trained(tmp_path: Path) -> None:
 
 
 def test_what_the_text_says_itself_of_line_ends_is_told() -> None:
-    with pytest.warns(UserWarning, match="<eos> stands in the text 40 times"):
+    with pytest.warns(UserWarning, match="<eos> occurs in the text 40 times"):
         w2v.train(["a b <eos> c"] * 40, progress=False, **SMALL, **LM)

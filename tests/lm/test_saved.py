@@ -82,7 +82,7 @@ def test_tied_weights_are_stored_once(saved):
 
 
 def test_what_is_no_language_model_is_refused(saved, tmp_path):
-    with pytest.raises(InputError, match="no run directory"):
+    with pytest.raises(InputError, match="not a run directory"):
         load_language_model(tmp_path / "text")
     (tmp_path / "vectors").mkdir()
     with pytest.raises(InputError, match="holds no language model"):
@@ -162,19 +162,19 @@ NOTHING = {"dtype": "F32", "shape": [0, 1 << 61], "data_offsets": [0, 0]}
     [
         (_without("config.yaml"), "config.yaml is missing"),
         (_without("vocab.tsv"), "vocab.tsv cannot be read"),
-        (_renamed, "is in one of them only"),
+        (_renamed, "is in only one of them"),
         (_shortened, "input.weight"),
         (_cut, "cannot be read"),
         (_pickled, "cannot be read"),
         (lambda run: (run / "format_version").write_text("99\n"), "format_version '99'"),
         (lambda run: (run / "vocab.tsv").write_text("a\t1\n"), "no <unk>"),
-        (_other(model="skip-gram"), "config.yaml is of skip-gram, not of a language model"),
+        (_other(model="skip-gram"), "config.yaml is for skip-gram, not for a language model"),
         (
             lambda run: (run / "config.yaml").write_text("dim: 8\ncorpus: x\n"),
-            "config.yaml is of skip-gram, not of",
+            "config.yaml is for skip-gram, not for",
         ),
         (_other(hidden="1000000"), r"config.yaml and vocab.tsv make it \[4"),
-        (_other(hidden="1000000000"), "no model is as large as that"),
+        (_other(hidden="1000000000"), "no model can be that large"),
         (_other(dim="1048576"), "config.yaml and vocab.tsv make it"),
         (_header(x=NOTHING), "cannot be read"),
         (

@@ -197,7 +197,7 @@ def test_a_state_that_does_not_fit_is_refused() -> None:
         engine.load_state({"input": np.zeros((V, 12), np.float32)})
     with pytest.raises(
         ValueError,
-        match=r"output.weight is float32 \[299, 12\] in the state, here float32 \[300, 12\]",
+        match=r"output.weight is float32 \[299, 12\] in the state, but float32 \[300, 12\]",
     ):
         engine.load_state(
             {name: np.zeros((V - (name != "input"), 12), np.float32) for name in engine.state()}

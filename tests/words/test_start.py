@@ -90,10 +90,10 @@ def test_a_run_keeps_its_vocabulary_and_goes_on(train, told, loss):
     assert told.said == [
         (
             "2 words of the text are not in the vocabulary of old and are left out (`extend_vocab`"
-            " takes them in)"
+            " adds them)"
         ),
         "5 of 5 words start from their rows in old, 0 as usual",
-        "the output layer goes on from old",
+        "the output layer continues from old",
     ]
 
 
@@ -132,7 +132,7 @@ def test_new_words_beside_the_old(train, told):
     assert np.abs(after["x"]).max() < 1e-4
     assert (trained.summary.words.in_vocabulary, trained.summary.words.passed_left_out) == (270, 0)
     assert told.said[:2] == [
-        "2 new words beside the 5 of old; noise and tree are built anew",
+        "2 new words in addition to the 5 of old; noise distribution and tree are rebuilt",
         "5 of 7 words start from their rows in old, 2 as usual",
     ]
 
@@ -143,7 +143,7 @@ def test_the_tree_of_an_extended_vocabulary_is_a_new_one(train, told):
         NEW, output="new", init="old", extend_vocab="true", loss="hsigmoid", reporter=told, **HELD
     )
     assert (
-        "the output layer starts anew (weight): its rows do not belong to words one by one"
+        "the output layer starts from scratch (weight): its rows do not correspond to single words"
         in told.said
     )
 
@@ -233,12 +233,12 @@ def test_what_cannot_be_started_from(train, folder):
     np.save(folder / "nan.npy", np.full((1, 16), np.nan, np.float32))
     (folder / "nan.vocab.tsv").write_text("a\n")
     for settings, message in [
-        ({"init": "old"}, r"`init` old has vectors of 8 numbers, and `dim` is 16: give `dim` 8"),
+        ({"init": "old"}, r"`init` old has vectors of 8 numbers, but `dim` is 16: give `dim` 8"),
         ({"init": "missing"}, r"missing"),
         ({"init": "notes.txt"}, r"notes.txt is not a file of word vectors"),
         (
             {"init": "v.bin", "extend_vocab": "true"},
-            r"`extend_vocab` needs the vocabulary of a run, and `init` v.bin",
+            r"`extend_vocab` needs the vocabulary of a run, but `init` v.bin",
         ),
         ({"init": "nan.npy"}, r"`init` nan.npy holds NaN"),
         ({"freeze": "true"}, r"`freeze` needs `init`"),
@@ -256,7 +256,7 @@ def test_a_run_with_another_loss_gives_its_vectors_only(train, told):
     train(OLD, output="old", loss="nce", checkpoint_every="1k")
     train(NEW, output="new", init="old", reporter=told, **HELD)
     assert told.said[-1].startswith(
-        "the output layer starts anew (weight): old was trained with another loss"
+        "the output layer starts from scratch (weight): old was trained with another loss"
     )
 
 

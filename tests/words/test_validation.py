@@ -190,7 +190,7 @@ def test_another_text_is_told_when_the_run_goes_on(train, zipf_lines, valid, fol
         config = resumed_config(Path("run"), {"epochs": "4" if changed else "3"})
         run(config, use_cache=False, reporter=reporter, stop=threading.Event(), resume=Path("run"))
         assert len(said) == changed
-    assert "valid.txt is another text than when the run began" in said[0]
+    assert "valid.txt is not the text that the run began with" in said[0]
 
 
 def test_stopped_before_training_is_measured_too(train, zipf_lines, valid):

@@ -1,2 +1,2 @@
-"""Language models: an embedding, a body that turns it into hidden rows, and any output layer of the
-table."""
+"""Language models: an embedding, a body that turns embeddings into hidden rows, and any output
+layer."""

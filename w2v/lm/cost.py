@@ -1,4 +1,4 @@
-"""What training a language model will cost in memory, and in time with one loss or another."""
+"""The memory that training a language model needs, and its time with different losses."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from w2v.training.device import CUDA_LIBRARY_BYTES, LIBRARY_BYTES, SCORE_BYTES, 
 from w2v.training.optimizers import STATE_ROWS
 from w2v.training.schedule import Block
 
-STEPS = 3  # that are timed
-ACTIVATIONS = 12  # numbers kept per token, layer and unit of width until the gradients are made
+STEPS = 3  # number of steps whose time is measured
+ACTIVATIONS = 12  # numbers per token, layer and unit of width that are kept for the backward pass
 
 
 def parameter_count(config: Config, vocabulary: int) -> int:
-    """Parameters of the model for V = vocabulary: embeddings, body, output rows."""
+    """Returns the number of parameters for V = vocabulary: embeddings, body, output rows."""
     return vocabulary * config.model.dim + _body_count(config) + _output_count(config, vocabulary)
 
 
 def memory_bytes(config: Config, vocabulary: int) -> int:
-    """What the engine will allocate, on CPU or GPU: parameters, gradients, moments, the best model,
-    one step; of several ranks, the first."""
+    """Returns the bytes that the engine allocates on CPU or GPU: parameters, gradients, moments,
+    the best model, one step; of several ranks, those of rank 0."""
     dim, lm, loss = config.model.dim, config.lm, LOSSES[config.training.loss]
     tokens = config.training.batch_size * lm.bptt
     states = STATE_ROWS[config.training.optimizer]
     everything, output = parameter_count(config, vocabulary), _output_count(config, vocabulary)
     ranks = place_or_alone().size
     own = -(-output // ranks) if deals_out(config, vocabulary, ranks) else output
-    # a sparse gradient holds the rows of a step only
+    # a sparse gradient holds only the rows used in a step
     dense = _body_count(config) + (0 if loss.sparse else own)
     width = max(lm.hidden, dim) * (lm.context if lm.arch in ("ffnn", "lbl") else 1)
     on_cpu = find_device(config.training.device).type == "cpu"
@@ -48,7 +48,7 @@ def memory_bytes(config: Config, vocabulary: int) -> int:
         LIBRARY_BYTES
         + 4 * (1 + states) * (everything - output + own)
         + 4 * (everything if config.validation.valid is not None else 0)
-        # dealt out ones are put together where a run goes on, before there are gradients
+        # on resuming, sharded rows are put together before there are gradients
         + 4 * max(2 * dense, output if own < output else 0)
         + 4 * tokens * width * ACTIVATIONS * (lm.layers + 1)
         + (0 if loss.sparse else SCORE_BYTES if on_cpu else DEVICE_BYTES)
@@ -57,14 +57,14 @@ def memory_bytes(config: Config, vocabulary: int) -> int:
 
 
 def host_bytes(config: Config, vocabulary: int) -> int:
-    """What the machine itself needs where a GPU trains: the libraries, and the parameters with what
-    the optimizer remembers of them, to write them."""
+    """Returns the bytes of machine memory needed to train on a GPU: libraries, and parameters with
+    the optimizer's state, which are copied for writing."""
     states = STATE_ROWS[config.training.optimizer]
     return CUDA_LIBRARY_BYTES + 4 * (2 + states) * parameter_count(config, vocabulary)
 
 
 def with_loss(config: Config, loss: str) -> Config:
-    """Returns the same model with another output layer, at its defaults."""
+    """Returns the configuration of the same model with another output layer at its defaults."""
     entry, lm = LOSSES[loss], config.lm
     options = entry.options(
         **{
@@ -77,7 +77,7 @@ def with_loss(config: Config, loss: str) -> Config:
 
 
 def seconds_per_token(config: Config, counts: np.ndarray) -> float:
-    """Returns how long training takes for each token, measured on a made-up text."""
+    """Returns the training time per token in seconds, measured on a random text."""
     size = config.training.batch_size * config.lm.bptt * config.lm.accumulate * STEPS
     random = np.random.default_rng(0)
     ids = np.searchsorted(counts.cumsum(), random.integers(0, counts.sum(), size), "right")

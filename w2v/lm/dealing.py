@@ -1,4 +1,4 @@
-"""Which output layers ranks deal out among each other, row by row, and which each holds whole."""
+"""Decides which output layers are sharded over ranks, row by row, and which each rank holds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SHARD_FROM = 2
 
 
 def deals_out(config: Config, vocabulary: int, ranks: int) -> bool:
-    """Whether so many ranks deal out the output rows of V = vocabulary tokens."""
+    """Returns whether so many ranks shard the output rows of V = vocabulary tokens."""
     lm, options, rows = config.lm, config.loss, vocabulary
     loss = LOSSES[config.training.loss]
     if ranks == 1 or not _may_deal_out(config):
@@ -28,8 +28,8 @@ def deals_out(config: Config, vocabulary: int, ranks: int) -> bool:
 
 
 def each_holds_all(config: Config, vocabulary: int, ranks: int) -> bool:
-    """Whether each of so many ranks holds all output rows of V = vocabulary tokens only because of
-    the loss, or of `tied`."""
+    """Returns whether each of so many ranks holds all output rows of V = vocabulary tokens, though
+    sharding would pay, because of the loss or of `tied`."""
     many = ranks > 1 and vocabulary > _rows_worth_dealing_out(config)
     return many and not _may_deal_out(config)
 

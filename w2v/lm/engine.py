@@ -1,18 +1,18 @@
 """The engine of the language model: truncated backpropagation through time over contiguous batches.
 
-A step takes the gradient of the mean loss over `accumulate` segments of `bptt` tokens in every
-column, scales it down if its norm is above `clip`, and updates. The body's state is carried on from
-segment to segment, without gradients, and starts anew with every epoch. Dropout and noise words
-depend on (seed, epoch, block) alone.
+A step computes the gradient of the mean loss over `accumulate` segments of `bptt` tokens in every
+column, scales it down if its norm exceeds `clip`, and updates the parameters. The body's state is
+passed from segment to segment without gradients, and is reset at the start of every epoch. Dropout
+and noise words depend only on (seed, epoch, block).
 
-Rows of the embedding, and of the output layers that score few rows, are updated only where a step
-has used them.
+Rows of the embedding, and of output layers that score few rows, are updated only if a step has used
+them.
 
-Over ranks each trains its part of the columns, and the gradients are summed before the norm is
-taken: what comes out is that of one process, to rounding, but for dropout, which every rank draws
-by itself. The rows of an output layer are dealt out to the ranks (`w2v.losses.sharded`) where that
-moves fewer bytes than their gradients, but never tied ones, nor those of hsigmoid and adaptive
-softmax; rank 0 gets all of them before they are measured or saved.
+With several ranks each trains its part of the columns, and gradients are summed before their norm
+is computed: up to rounding the result is that of one process, except for dropout, which each rank
+draws on its own. The rows of an output layer are sharded over the ranks (`w2v.losses.sharded`) if
+that sends fewer bytes than their gradients, but never if they are tied or belong to hsigmoid or
+adaptive softmax; rank 0 gets all of them before they are measured or saved.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ from w2v.training.ranked import summed_over
 from w2v.training.schedule import Block
 from w2v.training.world import World
 
-CARRY = "carry."  # begins the names of the body's state in a checkpoint
-OUTPUT_ROWS = "output.weight", "output.bias"  # the parameters that can be dealt out
+CARRY = "carry."  # prefix of the body's state in a checkpoint
+OUTPUT_ROWS = "output.weight", "output.bias"  # the parameters that can be sharded
 
 
 class LanguageModelEngine(Engine):
-    """Trains a language model on the columns of a text; counts [V]: of the vocabulary, never
-    increasing. Raises InputError where the text is too short for the batch, the device or the
-    precision is not there, or the loss cannot be used with this vocabulary, RunError where the
-    GPU's memory does not suffice."""
+    """Trains a language model on the columns of a text; counts [V]: of the vocabulary, in
+    descending order. Raises InputError if the text is too short for the batch, the device or the
+    precision is missing, or the loss cannot be used with this vocabulary, and RunError if the GPU
+    has too little memory."""
 
     name = "autograd"
 
@@ -66,14 +66,14 @@ class LanguageModelEngine(Engine):
         if self.device.type == "cpu":
             torch.set_num_threads(config.training.threads)
         self.columns = Columns(source, config.training.batch_size, self.world.rank, self.world.size)
-        self._generator = torch.Generator()  # a step's noise words are few
+        self._generator = torch.Generator()  # on the CPU, because a step has few noise words
         self._counts = torch.from_numpy(counts)
         with self._enough_memory():
             self.columns.send(self.device, len(counts))
             self.initialise()
 
     def initialise(self) -> None:
-        """Starting values, by the seed; optimizers that have seen nothing."""
+        """Sets starting values, which depend on the seed, and creates new optimizers."""
         config, self._shard = self.config, None
         if deals_out(config, len(self._counts), self.world.size):
             self._shard = Shard.of(self.world, len(self._counts))
@@ -91,7 +91,7 @@ class LanguageModelEngine(Engine):
         self._optimizers = {
             name: self._optimizer(name, table) for name, table in self.model.named_parameters()
         }
-        self._dealt = {  # the tensors of dealt rows, and of what is remembered of them
+        self._dealt = {  # names of the sharded tensors, including the optimizers'
             name
             for name, tensor in self._tensors().items()
             if self._shard is not None
@@ -99,13 +99,13 @@ class LanguageModelEngine(Engine):
             and name.removeprefix("optimizer.").startswith(OUTPUT_ROWS)
         }
         self._state: State = ()
-        # of all columns, and on rank 0 all rows, where other ranks hold some; there for a while
+        # set temporarily: the state of all columns, and on rank 0 all rows of sharded tensors
         self._whole: State | None = None
         self._rows: dict[str, np.ndarray] = {}
 
     def warm_up(self) -> None:
-        """Compiles what is compiled at the first use, so that training's first step takes no longer
-        than others."""
+        """Compiles everything that is compiled on first use, so that the first training step takes
+        no longer than others."""
         lm, columns = self.config.lm, len(self.columns.own)
         with self._aside():
             inputs = torch.zeros(lm.bptt, columns, dtype=torch.int64, device=self.device)
@@ -116,7 +116,7 @@ class LanguageModelEngine(Engine):
 
     @property
     def where(self) -> str:
-        """What it trains with, for people."""
+        """A description of what it trains with, for messages."""
         threads, on_cpu = self.config.training.threads, self.device.type == "cpu"
         return f"{threads} threads" if on_cpu else str(self.device)
 
@@ -132,7 +132,7 @@ class LanguageModelEngine(Engine):
         self._generator.manual_seed(own)
         start, stop = (at // self.columns.columns for at in (block.start, block.stop))
         with self._aside():
-            torch.manual_seed(own + self.world.rank)  # of dropout
+            torch.manual_seed(own + self.world.rank)  # for dropout
             self._whole, self._rows = None, {}
             if block.index == 0 or not self._state:
                 self._state = self.model.start(len(self.columns.own))
@@ -144,7 +144,7 @@ class LanguageModelEngine(Engine):
             return Tally(loss, tokens, tokens, 0, 0, tokens)
 
     def state(self) -> dict[str, np.ndarray]:
-        """As of all engines, parameters by their names; and carry.*: the body's state, float32."""
+        """As in Engine: parameters by name, and carry.*: the body's state, float32."""
         named = self._tensors().items()
         tensors = {name: each.detach() for name, each in named if name not in self._dealt}
         carried = self._state if self._whole is None else self._whole
@@ -152,7 +152,7 @@ class LanguageModelEngine(Engine):
         return {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
 
     def part(self) -> Part | None:
-        """The output rows that are here, and what the optimizers remember of them."""
+        """Returns the output rows of this rank and the optimizers' state for them, or None."""
         if self._shard is None:
             return None
         tensors = self._tensors()
@@ -177,7 +177,7 @@ class LanguageModelEngine(Engine):
                 f"the state carries {', '.join(carried)}, the model {', '.join(names)}"
             )
         for name, part in zip(carried, start, strict=False):
-            # where it starts from nothing, it may have grown
+            # a dimension that starts at 0 may have grown
             array, pairs = arrays[name], zip(arrays[name].shape, part.shape, strict=False)
             fits = all(length == other or not other for length, other in pairs)
             if array.ndim != part.ndim or array.dtype != np.float32 or not fits:
@@ -198,7 +198,7 @@ class LanguageModelEngine(Engine):
         self._state = tuple(part[:, own] for part in self._whole)
 
     def collect(self) -> None:
-        """Over ranks, before `state` is asked: puts together what each of them carries on."""
+        """Collects the state and rows of all ranks; with several, call it before `state`."""
         whole = []
         for part in self._state:
             turned = part.float().transpose(0, 1).cpu()  # columns first
@@ -212,12 +212,12 @@ class LanguageModelEngine(Engine):
                     self._rows[name] = self._shard.on_first(rows.detach()[:-1].cpu())
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """On rank 0, since the last `collect`: all parameters by their names."""
+        """Returns all parameters by name; only on rank 0, as of the last `collect`."""
         return model_arrays(self.model) | self._rows
 
     @contextmanager
     def whole(self) -> Iterator[Network]:
-        """On rank 0, since the last `collect`: the model with all rows of its output layer."""
+        """Yields the model with all rows of its output layer; only on rank 0, as of `collect`."""
         layer = self.model.output
         if self._shard is None or not isinstance(layer, FullLayer):
             yield self.model
@@ -237,14 +237,14 @@ class LanguageModelEngine(Engine):
     def _optimizer(self, name: str, table: Tensor) -> RowOptimizer:
         table = table.detach()
         if self.config.training.optimizer == "adamw":
-            # the rows of words, biases and norms keep their lengths
+            # embeddings, biases and norms do not decay
             decays = name.startswith("body.") and table.dim() == 2
             return AdamW(table, self.config.lm.weight_decay if decays else 0.0)
         return optimizers.OPTIMIZERS[self.config.training.optimizer](table)
 
     def _step(self, start: int, stop: int, lr: float) -> float:
-        """One step on the rows start … stop - 1; the sum of their losses, float64. A GPU is waited
-        for once, when the gradients are gathered, and by adaptive softmax once a segment."""
+        """Takes a step on rows start … stop - 1; returns the sum of their losses, float64. Waits
+        for a GPU once, to gather the gradients; adaptive softmax also waits once per segment."""
         total = torch.zeros((), dtype=torch.float64, device=self.device)
         lm = self.config.lm
         for begin in range(start, stop, lm.bptt):
@@ -259,8 +259,8 @@ class LanguageModelEngine(Engine):
 
     @torch.no_grad()
     def _update(self, total: Tensor, lr: float, tokens: int) -> float:
-        """Updates by the gradients of a sum over `tokens` losses, of whose mean the norm is
-        limited; returns the value of the `total`."""
+        """Updates parameters by the gradients of a sum over `tokens` losses, after limiting the
+        norm of their mean; returns the value of `total`."""
         named = dict(self.model.named_parameters())
         gradients, loss = optimizers.gathered_with(named.items(), total)
         of_rows: list[Gradient] = []
@@ -285,14 +285,14 @@ class LanguageModelEngine(Engine):
 
     @contextmanager
     def _aside(self) -> Iterator[None]:
-        """As `_enough_memory`; what is drawn inside changes nobody else's random numbers."""
+        """As `_enough_memory`; also restores the random state of PyTorch afterwards."""
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices), self._enough_memory():
             yield
 
     @contextmanager
     def _enough_memory(self) -> Iterator[None]:
-        """A GPU's full memory, and a missing compiler, become RunErrors that say what helps."""
+        """Turns a full GPU memory or a missing compiler into a RunError with the remedy."""
         remedy = f"a smaller `batch_size` (now {self.columns.columns:,}) with `accumulate`"
         try:
             with enough_memory(self.device, f"{remedy}, a smaller `bptt`, `hidden` or `dim`"):
@@ -302,5 +302,5 @@ class LanguageModelEngine(Engine):
             if not self.config.lm.compile or not compiler:
                 raise
             what = f"`compile` failed ({str(error).splitlines()[0][:120]})"
-            needs = "a C++ compiler, for a GPU Triton too"
+            needs = "a C++ compiler, and for a GPU Triton"
             raise RunError(f"{what}: leave it out, or install {needs}") from error

@@ -1,11 +1,11 @@
-"""Text from a language model, one token after the other.
+"""Generates text with a language model, token by token.
 
-Each token is drawn from P(token | all before it): to the power 1 / temperature, then from the top_k
-most probable, then from the fewest most probable that together have probability top_p (Holtzman et
-al. 2020, arXiv:1904.09751). With neither of these, `OutputLayer.sample` draws, which scores all V
-words only where the layer cannot do without: hsigmoid walks its tree, the adaptive softmax draws
-from the head and then from a cluster. There a temperature other than 1 applies to each of these
-decisions. top_p = 1 asks for the whole distribution, to which a temperature then applies exactly.
+Each token is drawn from P(token | all before it), raised to the power 1 / temperature and limited
+to the top_k most probable tokens, then to the fewest most probable tokens with a total probability
+of top_p (Holtzman et al. 2020, arXiv:1904.09751). Without top_k and top_p, `OutputLayer.sample`
+draws, which avoids scoring all V words if it can: hsigmoid walks its tree, and the adaptive softmax
+draws from the head and then from a cluster. A temperature other than 1 then applies to each of
+these decisions. With top_p = 1 the temperature applies to the distribution of all words.
 """
 
 from __future__ import annotations
@@ -26,14 +26,15 @@ if TYPE_CHECKING:
     from w2v.lm.model import Network
     from w2v.losses.base import OutputLayer
 
-# Draws that may give the banned token, before the probabilities of all others are computed.
+# Draws in which the banned token may come up before the probabilities of all others are computed.
 TRIES = 64
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a token is chosen. temperature: 0 takes the most probable one. top_k: only from so many.
-    top_p: only from the most probable that together have this probability. banned: never it."""
+    """How a token is chosen. temperature: 0 takes the most probable one. top_k: draw only from so
+    many most probable tokens. top_p: draw only from the fewest most probable tokens that together
+    have this probability. banned: a token that is never chosen."""
 
     temperature: float = 1.0
     top_k: int | None = None
@@ -62,7 +63,7 @@ def generate(
     device = next(network.parameters()).device
     state, read = network.start(1), torch.tensor([eos, *prompt], dtype=torch.int64)
     while True:
-        with evaluating(network):  # not around the yield: the caller's code runs there
+        with evaluating(network):  # not around the yield, because the caller's code runs there
             for part in read.split(CHUNK):  # type: ignore[no-untyped-call]
                 hidden, state = network.hidden(part.to(device)[:, None], state)
             token = next_token(network.output, hidden[-1], sampling, random)
@@ -73,7 +74,7 @@ def generate(
 def next_token(
     layer: OutputLayer, hidden: Tensor, sampling: Sampling, random: torch.Generator
 ) -> int:
-    """Returns one token by the hidden row [1, H]."""
+    """Returns one token, chosen by the hidden row [1, H]."""
     temperature, banned = sampling.temperature, sampling.banned
     if temperature == 0:
         return int(_best(layer, hidden, 1, banned)[0][0, 0])
@@ -89,8 +90,8 @@ def next_token(
 
 
 def nucleus(log_prob: Tensor, top_p: float | None) -> Tensor:
-    """Returns log_prob [N, C], descending in each row, without the columns beyond the first whose
-    probabilities reach top_p."""
+    """Returns log_prob [N, C], descending in each row, with -inf in all columns after the first
+    ones whose probabilities add up to top_p."""
     if top_p is None or top_p >= 1:
         return log_prob
     probability = log_prob.softmax(1)
@@ -99,9 +100,9 @@ def nucleus(log_prob: Tensor, top_p: float | None) -> Tensor:
 
 
 def _best(layer: OutputLayer, hidden: Tensor, k: int, banned: int | None) -> tuple[Tensor, Tensor]:
-    """The k most probable tokens but for the banned one: (ids [1, k], log-probabilities [1, k]),
-    best first."""
-    if k >= layer.num_classes:  # all of them: nothing to search for
+    """Returns the k most probable tokens other than the banned one, best first: (ids [1, k],
+    log-probabilities [1, k])."""
+    if k >= layer.num_classes:  # all are wanted, so sorting is enough
         log_prob, ids = layer.log_prob(hidden).sort(dim=1, descending=True)
     else:
         ids, log_prob = layer.predict(hidden, k if banned is None else k + 1)

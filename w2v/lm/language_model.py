@@ -1,4 +1,4 @@
-"""A trained language model as its users meet it: how well it predicts a text, and what it writes.
+"""A trained language model as a Python object: scores texts and generates text.
 
 model = w2v.load("lm-run")
 model.perplexity("valid.txt").perplexity, model.score(["the cat sat"])[0].log_prob
@@ -38,11 +38,11 @@ AT_LEAST_ONE, SEED = number(1, whole=True), number(0, whole=True, high=2**62)
 
 @dataclass(frozen=True)
 class LineScore:
-    """What a language model makes of a line."""
+    """The score that a language model gives a line."""
 
-    tokens: list[str]  # its words and the <eos> behind them, as the model reads them
-    log_probs: np.ndarray  # float64, each one's log P in nats
-    oov: int  # how many of them are <unk>
+    tokens: list[str]  # the line's words and a final <eos>, as the model reads them
+    log_probs: np.ndarray  # float64, log P of each token in nats
+    oov: int  # number of tokens that are <unk>
 
     @property
     def log_prob(self) -> float:
@@ -51,13 +51,13 @@ class LineScore:
 
     @property
     def perplexity(self) -> float:
-        """exp(-log P / tokens); infinity where that is more than a float holds."""
+        """exp(-log P / tokens); infinity on overflow."""
         return bounded_exp(-self.log_prob / len(self.tokens))
 
 
 class LanguageModel:
-    """Predicts the next token of a text. `network` is the PyTorch module, `vocabulary` makes tokens
-    of text, `config` is what it was trained with, `source` where it comes from."""
+    """Predicts the next token of a text. `network` is the PyTorch module, `vocabulary` turns text
+    into tokens, `config` is what it was trained with, `source` the path it was loaded from."""
 
     def __init__(
         self, network: Network, vocabulary: TokenVocabulary, config: Config, source: str
@@ -71,7 +71,7 @@ class LanguageModel:
 
     @cached_property
     def tokens(self) -> list[str]:
-        """All tokens, most frequent first, <unk> and <eos> among them."""
+        """All tokens, most frequent first, including <unk> and <eos>."""
         return list(self.vocabulary.vocabulary.words)
 
     @property
@@ -91,19 +91,19 @@ class LanguageModel:
         encoding: str = "utf-8",
         encoding_errors: str = "replace",
     ) -> TextScore:
-        """Returns the score of a text read as one stream, whose `perplexity` is exp(nats / tokens);
-        `float` of it is the perplexity.
+        """Returns the score of a text read as one stream. Its `perplexity` is exp(nats / tokens),
+        as is `float(score)`.
 
-        Every token is scored once, given all before it. Each line end is a token, <eos>; an <eos>
-        stands before the first token. A word that the model does not know is scored as <unk>.
+        Every token is scored once, given all before it. Each line end is a token, <eos>, and one
+        <eos> precedes the first token. A word that the model does not know is scored as <unk>.
 
         Args:
-            text: a file, folder or glob, "-" for standard input, or a list of these, read one after
-                another; or the text itself, of any kind that a model can be trained on: an iterable
-                of lines, say.
-            column: which one of a table or of .jsonl, .csv and .parquet files; None: "text".
-            encoding: what the text is written in, whatever that of the training was.
-            encoding_errors: what happens to bytes that are not in it: "replace" or "strict".
+            text: a file, folder or glob, "-" for standard input, or a list of these, read in order;
+                or the text itself, in any form that a model can be trained on, such as an iterable
+                of lines.
+            column: the text column of a table or of .jsonl, .csv and .parquet files; None: "text".
+            encoding: the encoding of the text, independent of that of the training text.
+            encoding_errors: how to treat bytes that are invalid in it: "replace" or "strict".
 
         Raises:
             InputError: the text cannot be read, or the model knows no word of it.
@@ -122,8 +122,8 @@ class LanguageModel:
     def score_store(
         self, store: TokenStore, name: str, progress: Progress | None = None
     ) -> TextScore:
-        """Returns what `perplexity` does, of a text read with `corpus_settings` whose name is for
-        messages. `progress` gets the tokens scored so far and in all."""
+        """As `perplexity`, for a text that was read with `corpus_settings`; messages call it
+        `name`. `progress` is called with the tokens scored so far and in all."""
         eos, unk = self.vocabulary.eos, self.vocabulary.unk
         ids = self.vocabulary.encode_store(store)
         if not scoring.has_known_word(ids, eos, unk):
@@ -136,21 +136,21 @@ class LanguageModel:
     def corpus_settings(
         self, column: str | None, encoding: str, encoding_errors: str
     ) -> CorpusSettings:
-        """Returns how a text must be read to be scored."""
+        """Returns the settings with which a text must be read to be scored."""
         asked = {"encoding": encoding, "encoding_errors": encoding_errors}
         checked = build_config({"corpus": (IN_MEMORY,), **asked}).corpus
         found: Any = {name: getattr(checked, name) for name in asked}
         return replace(self.config.corpus, column=column, **found)
 
     def stream(self) -> TokenStream:
-        """Returns a text that has only begun, for `score` to go on with."""
+        """Returns an empty stream, whose text `score` continues."""
         return TokenStream(self.network, self.vocabulary.eos)
 
     @asks(stream=arguments.optional(arguments.kind(TokenStream, "stream")))
     def score(self, lines: Iterable[str], *, stream: TokenStream | None = None) -> list[LineScore]:
-        """Returns the scores of lines (a single text is its lines), each read afresh, as after an
-        <eos>; with a `stream`, as its next lines. Raises RunError if the model gives NaN or
-        infinity."""
+        """Returns the scores of lines (a single string is split into lines). Each line is scored as
+        the first of a text, after an <eos>; with a `stream`, the lines continue the stream's text.
+        Raises RunError if the model gives NaN or infinity."""
         lines = (
             lines.splitlines()
             if isinstance(lines, str)
@@ -215,14 +215,14 @@ class LanguageModel:
         seed: int = 1,
         n: int | None = None,
     ) -> str | list[str]:
-        """Returns a text that begins with the prompt, or with `n` a list of as many; never with an
-        <unk> of its own.
+        """Returns a text that begins with the prompt or, with `n`, a list of n texts. <unk> is
+        never generated.
 
         Args:
-            prompt: what the text begins with; words that the model does not know are read as <unk>.
-            words: how many to add, line ends among them; tokens, where these are parts of words.
+            prompt: the start of the text; words that the model does not know are read as <unk>.
+            words: how many words and line ends to add; for a model of subwords, how many tokens.
             temperature, top_k, top_p: see `Sampling`.
-            seed: of the random numbers; text i has seed + i.
+            seed: seed of the random numbers; text i uses seed + i.
 
         Raises:
             InputError: a number is out of range.
@@ -236,7 +236,8 @@ class LanguageModel:
     def generate_lines(
         self, prompt: str, words: int, how: Sampling, *, seed: int, progress: Progress | None = None
     ) -> Iterator[str]:
-        """Yields the text of `generate` line by line, as soon as they end, with their line ends."""
+        """Yields the text of `generate` line by line, each as soon as it is complete, with its line
+        end."""
         eos, line = self.vocabulary.eos, self.prompt_ids(prompt)
         tokens = generate(self.network, list(line), eos, how, seed=seed)
         for done, token in zip(range(1, words + 1), tokens, strict=False):

@@ -4,11 +4,11 @@
     hidden, state = network.hidden(ids, network.start(batch))     # ids [T, B]
     loss = network.output(hidden.flatten(0, 1), targets.flatten())
 
-The hidden row at place t has seen ids[0 … t] and the state only.
+The hidden row at position t depends only on ids[0 … t] and the state.
 
-Starting values are those of pytorch/examples' word_language_model, embeddings and output rows
-uniform in ±0.1. But where a loss has biases, these make the model start as the unigram distribution
-instead of a uniform one.
+Embeddings and output rows start uniform in ±0.1, as in pytorch/examples' word_language_model. If a
+loss has biases, they start so that the model predicts the unigram distribution instead of a uniform
+one.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from w2v.losses.table import LOSSES
 if TYPE_CHECKING:
     from w2v.settings.config import Config
 
-REACH = 0.1  # starting values are uniform in ± this
+REACH = 0.1  # starting values are uniform in ± REACH
 
 
 class Network(nn.Module):
-    """Predicts the next token of B columns at once; `output` is its output layer, `dim_hidden` the
+    """Predicts the next token of B columns at once. `output` is the output layer, `dim_hidden` the
     length of the hidden rows. Raises ValueError for settings that do not fit each other or V.
 
-    counts: [V] int64, how often each token occurs, never increasing. sparse: embedding and output
-    rows get sparse gradients where they can: of the rows used. generator: for the noise words.
-    shard: the output rows that there are to be, if not all; the others are never held.
+    counts: [V] int64, occurrences of each token, in descending order. sparse: whether embedding and
+    output rows get sparse gradients of only the rows used, if they can. generator: for noise words.
+    shard: creates only these output rows, without ever holding the others.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Network(nn.Module):
             shard.deal(self.output, self._start_rows)
 
     def _start_rows(self, rows: Tensor) -> None:
-        """Fills output rows of which the layer has no starting values of its own."""
+        """Fills output rows, unless the layer has already given them starting values."""
         if not rows.any():
             nn.init.uniform_(rows, -REACH, REACH)
 
@@ -92,11 +92,11 @@ class Network(nn.Module):
         return self.body.start(batch)
 
     def hidden(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
-        """Returns (hidden [T, B, H], the state after the last token) of ids [T, B]. The state is
-        attached to the graph."""
+        """Returns (hidden [T, B, H], the state after the last token) for ids [T, B]. The state is
+        not detached from the graph."""
         embedded = F.embedding(ids, self.input.weight, sparse=self.sparse)
         rows, state = self.body(embedded, state)
-        if rows.dtype == torch.bfloat16:  # under autocast; what follows decides for itself
+        if rows.dtype == torch.bfloat16:  # under autocast; later layers choose their own precision
             rows = rows.float()
         if self.projection is not None:
             rows = self.projection(rows)

@@ -1,12 +1,12 @@
-"""How well a language model predicts a text: every token scored once, as one stream from the start
-state, or line by line, each line from the start state on.
+"""Scores texts with a language model: every token once, as one stream from the start state, or line
+by line, each line from the start state.
 
     perplexity = exp(nats / tokens),   nats = sum over the tokens of -log P(token | all before it)
 
-A line end is a token, <eos>, and is counted; before the first token the model has seen one <eos>. A
-word outside the vocabulary is scored as the token <unk>. The model's state is carried from chunk to
-chunk, so that neither the chunk's length nor a batch size changes the value. -log P comes from the
-output layer's `nll`, never from its training loss.
+A line end is a token, <eos>, and is counted; one <eos> precedes the first token. A word outside the
+vocabulary is scored as the token <unk>. The model's state is passed from chunk to chunk, so that
+neither the chunk length nor the batch size changes the value. -log P comes from the output layer's
+`nll`, never from its training loss.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from w2v.lm.model import Network
 
 CHUNK = 1024  # tokens that the network reads at a time
-SEARCH = 1 << 20  # tokens looked at together for a known word
-BATCH_TOKENS = 8192  # of lines side by side, padding included, that the network reads at a time
+SEARCH = 1 << 20  # tokens searched at a time for a known word
+BATCH_TOKENS = 8192  # tokens per batch of lines, including padding
 BATCH_LINES = 128
 
 Progress = Callable[[int, int], None]
@@ -35,13 +35,13 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class TextScore:
-    """What a language model makes of a text."""
+    """The score that a language model gives a text."""
 
-    tokens: int  # scored, line ends among them
-    nats: float  # the sum of their -log P
-    oov: int  # of the tokens: <unk>
-    eos: int  # of the tokens: line ends
-    words: int  # and line ends; other than `tokens` only where these are parts of words
+    tokens: int  # scored tokens, including line ends
+    nats: float  # sum of their -log P
+    oov: int  # tokens that are <unk>
+    eos: int  # tokens that are line ends
+    words: int  # words and line ends; differs from `tokens` only for models of subwords
 
     def __repr__(self) -> str:
         counts = f"{self.tokens:,} tokens, {self.oov:,} of them <unk>"
@@ -52,23 +52,22 @@ class TextScore:
 
     @property
     def perplexity(self) -> float:
-        """exp(nats / tokens); infinity where that is more than a float holds."""
+        """exp(nats / tokens); infinity on overflow."""
         return bounded_exp(self.nats / self.tokens)
 
     @property
     def word_perplexity(self) -> float:
-        """exp(nats / words): comparable between models with different tokens."""
+        """exp(nats / words), which is comparable between models with different tokens."""
         return bounded_exp(self.nats / self.words)
 
     @property
     def bits_per_word(self) -> float:
-        """nats / (words log 2)."""
+        """nats / (words · log 2)."""
         return self.nats / self.words / math.log(2)
 
 
 class TokenStream:
-    """A text that a language model reads from its start state on, piece by piece; before it stands
-    one <eos>."""
+    """A text that a language model reads piece by piece, from its start state after an <eos>."""
 
     def __init__(self, network: Network, eos: int) -> None:
         self._network = network
@@ -77,8 +76,7 @@ class TokenStream:
         self._device = next(network.parameters()).device
 
     def nll(self, ids: np.ndarray) -> np.ndarray:
-        """Returns -log P in nats, float64 [n], of the next tokens [n], each given all that came
-        before it."""
+        """Returns -log P in nats, float64 [n], of the next tokens [n], each given all before it."""
         nll = [np.zeros(0)]
         with evaluating(self._network):
             for start in range(0, len(ids), CHUNK):
@@ -94,8 +92,8 @@ class TokenStream:
 
 @contextmanager
 def evaluating(network: torch.nn.Module) -> Iterator[None]:
-    """Inside the block there is no dropout and there are no gradients; afterwards every module is
-    in the mode it was in."""
+    """Disables dropout and gradients within the block; afterwards every module has its previous
+    mode."""
     before = [(module, module.training) for module in network.modules()]
     network.eval()
     try:
@@ -115,14 +113,14 @@ def score_ids(
     words: int | None = None,
     progress: Progress | None = None,
 ) -> TextScore:
-    """Returns the score of a text, read as one continuous stream. Raises ValueError if there is no
-    token, and RunError if the model gives NaN or infinity.
+    """Returns the score of a text, read as one continuous stream. Raises ValueError for a text
+    without tokens, and RunError if the model gives NaN or infinity.
 
-    ids: the tokens [n], read chunk by chunk. words: words and line ends of the text, where other
-    than the tokens. progress: called with the tokens scored so far and in all.
+    ids: the tokens [n], read chunk by chunk. words: number of words and line ends, if that is not
+    n. progress: called with the tokens scored so far and in all.
     """
     if not len(ids):
-        raise ValueError("the text has 0 tokens, 1 or more are needed")
+        raise ValueError("the text has 0 tokens, at least 1 is needed")
     nats, oov, ends = 0.0, 0, 0
     stream = TokenStream(network, eos)
     for start in range(0, len(ids), CHUNK):
@@ -140,14 +138,14 @@ def score_ids(
 
 
 def has_known_word(ids: np.ndarray, eos: int, unk: int) -> bool:
-    """Whether the tokens [n] hold anything but line ends and unknown words, without which a
-    perplexity says nothing."""
+    """Returns whether the tokens [n] include any but line ends and <unk>; otherwise a perplexity
+    is meaningless."""
     parts = (np.asarray(ids[start : start + SEARCH]) for start in range(0, len(ids), SEARCH))
     return any(((part != eos) & (part != unk)).any() for part in parts)
 
 
 def bounded_exp(value: float) -> float:
-    """Returns exp(value); infinity where that is more than a float holds."""
+    """Returns exp(value), or infinity on overflow."""
     try:
         return math.exp(value)
     except OverflowError:
@@ -155,9 +153,9 @@ def bounded_exp(value: float) -> float:
 
 
 def score_lines(network: Network, lines: Sequence[np.ndarray], eos: int) -> list[np.ndarray]:
-    """Returns -log P in nats, float64 [n + 1], of the n tokens of each line and the <eos> behind
-    them. Lines come without <eos>, and are read side by side: what pads the shorter ones comes
-    after them and changes nothing."""
+    """Returns -log P in nats, float64 [n + 1], of the n tokens of each line and a final <eos>.
+    Lines are given without <eos> and are read side by side; padding follows the shorter ones, where
+    it changes nothing."""
     nll: list[np.ndarray] = [np.zeros(0)] * len(lines)
     for batch in _batches([len(line) + 1 for line in lines]):
         chosen = [lines[number] for number in batch]
@@ -171,8 +169,7 @@ def score_lines(network: Network, lines: Sequence[np.ndarray], eos: int) -> list
 
 
 def continue_lines(stream: TokenStream, lines: Sequence[np.ndarray], eos: int) -> list[np.ndarray]:
-    """Returns what `score_lines` does, but the lines go on from where `stream` stands: all of them
-    are one text."""
+    """As `score_lines`, except that the lines continue the text of `stream`, and each other."""
     if not lines:
         return []
     nll = stream.nll(np.concatenate([np.append(line, eos) for line in lines]))
@@ -180,7 +177,7 @@ def continue_lines(stream: TokenStream, lines: Sequence[np.ndarray], eos: int) -
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """The places of the lengths, those of like length together; a length above CHUNK alone."""
+    """Yields batches of indices of lengths that are similar; a length above CHUNK is alone."""
     batch: list[int] = []
     for number in np.argsort(lengths, kind="stable").tolist():
         full = (len(batch) + 1) * lengths[number] > BATCH_TOKENS or len(batch) == BATCH_LINES
@@ -194,7 +191,7 @@ def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
 
 def _score_batch(network: Network, lines: Sequence[np.ndarray], eos: int) -> list[np.ndarray]:
     lengths = [len(line) + 1 for line in lines]
-    # <eos> before and behind each line
+    # <eos> before and after each line
     tokens = np.full((max(lengths) + 1, len(lines)), eos, dtype=np.int64)
     for column, line in enumerate(lines):
         tokens[1 : len(line) + 1, column] = line

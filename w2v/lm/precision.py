@@ -1,4 +1,4 @@
-"""`precision` of the matrix products of training. Weights, sums and updates stay float32."""
+"""The `precision` of matrix products in training. Weights, sums and updates stay float32."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CPU_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # x86 and Arm
 
 
 def check_precision(precision: str, device: torch.device) -> None:
-    """Raises InputError for bf16 on hardware that would only imitate it."""
+    """Raises InputError for bf16 on hardware that would only emulate it."""
     lacking = None
     if precision == "bf16" and device.type == "cuda":
         if not torch.cuda.is_bf16_supported(including_emulation=False):
@@ -29,7 +29,7 @@ def check_precision(precision: str, device: torch.device) -> None:
 
 
 def cpu_has_bf16() -> bool:
-    """Whether the CPU multiplies bf16, as far as that can be found out."""
+    """Returns whether the CPU has bf16 instructions, as far as the system tells."""
     try:
         text = CPU_INFO.read_text(errors="replace")
     except OSError:
@@ -40,7 +40,7 @@ def cpu_has_bf16() -> bool:
 
 @contextmanager
 def working_precision(precision: str, device: torch.device) -> Iterator[None]:
-    """Runs what is inside with the precision of a forward pass."""
+    """Within the block, forward passes use this precision."""
     if precision != "bf16":
         yield
         return

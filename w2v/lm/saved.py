@@ -1,5 +1,5 @@
-"""A trained language model on disk: model.safetensors and the vocabulary inside a run directory.
-Never pickles."""
+"""A trained language model on disk: model.safetensors and the vocabulary, in a run directory. Files
+are never pickles."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from w2v.system.memory import available_memory
 from w2v.system.packages import told_if_missing
 from w2v.vectors.loading import check_version
 
-# PyTorch is imported where it is needed: that a folder holds no model is told two seconds sooner.
+# PyTorch is imported late, so that a folder without a model is reported two seconds sooner.
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
     from w2v.lm.vocabulary import TokenVocabulary
 
 MODEL_FILE = "model.safetensors"
-WANTED = "name the directory of a run with `model` lm"
+WANTED = "give the directory of a run with `model` lm"
 MISFIT = "does not fit config.yaml beside it"
-WORD_BYTES, MORE_BYTES = 256, 64 << 20  # in vocab.tsv: a token's line on average, and beyond that
+WORD_BYTES, MORE_BYTES = 256, 64 << 20  # limit on vocab.tsv: mean bytes per token, and an allowance
 
 Arrays = Mapping[str, np.ndarray]
 
 
 def model_arrays(network: nn.Module) -> dict[str, np.ndarray]:
-    """Returns float32 arrays of all parameters by their names; tied ones once, as input.weight."""
+    """Returns float32 arrays of all parameters by name; tied ones once, as input.weight."""
     named = network.named_parameters()
     return {name: parameter.detach().cpu().numpy() for name, parameter in named}
 
@@ -44,8 +44,8 @@ def model_arrays(network: nn.Module) -> dict[str, np.ndarray]:
 def model_files(
     arrays: Mapping[str, np.ndarray], vocabulary: TokenVocabulary
 ) -> dict[str, Callable[[IO[bytes]], Any]]:
-    """Returns what writes the files of a model with these parameters into a run directory that has
-    its vocab.tsv, by name."""
+    """Returns, by file name, functions that write the files of a model with these parameters to a
+    run directory, which also has vocab.tsv."""
     files: dict[str, Callable[[IO[bytes]], Any]] = {
         MODEL_FILE: lambda file: file.writelines(tensor_chunks(arrays))
     }
@@ -55,16 +55,16 @@ def model_files(
 
 
 def load_language_model(run: str | os.PathLike[str], device: str = "auto") -> LanguageModel:
-    """Returns the language model in a run directory, on the device that `device` names. Raises
-    InputError if there is none, a file is missing, damaged, or does not fit the others, or there is
-    no such device, and RunError if there is not enough memory for it."""
+    """Loads the language model in a run directory onto the named device. Raises InputError if there
+    is none, a file is missing or damaged or does not fit the others, or the device does not exist,
+    and RunError if there is not enough memory."""
     folder = named(run, "the run")
     build_group(TrainingSettings, {"device": device})
     _check_folder(folder)
     config = build_config({}, folder / "config.yaml")
     if config.only_vectors:
         kind = config.model.model
-        raise InputError(f"{folder}/config.yaml is of {kind}, not of a language model (lm)")
+        raise InputError(f"{folder}/config.yaml is for {kind}, not for a language model (lm)")
     with told_if_missing():
         import torch
 
@@ -90,13 +90,13 @@ def load_language_model(run: str | os.PathLike[str], device: str = "auto") -> La
 
 
 def _check_folder(folder: Path) -> None:
-    """Refuses what is not the directory of a finished run of a language model."""
+    """Raises InputError unless the folder is a finished run of a language model."""
     if not folder.is_dir():
-        raise InputError(f"{folder} is no run directory: {WANTED}")
+        raise InputError(f"{folder} is not a run directory: {WANTED}")
     if not (folder / MODEL_FILE).is_file():
         if (folder / "checkpoints").is_dir() and not (folder / "vectors.npy").exists():
-            problem = f"{folder} is a run that has not come to its end, so it has no model yet"
-            raise InputError(f"{problem}; go on with it: `resume` {folder}")
+            problem = f"{folder} is an unfinished run, which has no model yet"
+            raise InputError(f"{problem}; resume it: `resume` {folder}")
         raise InputError(f"{folder} holds no language model: {WANTED}")
     check_version(folder)
     if not (folder / "config.yaml").is_file():
@@ -104,19 +104,19 @@ def _check_folder(folder: Path) -> None:
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
-    """The parameters in the file, as maps."""
+    """Returns the parameters in the file, memory-mapped."""
     try:
         arrays = map_tensors(path)
     except (OSError, *MISFITS) as error:
         raise InputError(f"{path} cannot be read: {error}") from None
     for name, array in arrays.items():
         if array.dtype != np.float32:
-            raise InputError(f"{path}: {shown(name)} is {array.dtype}, a model has float32")
+            raise InputError(f"{path}: {shown(name)} is {array.dtype}, it must be float32")
     return arrays
 
 
 def _check_vocabulary(folder: Path, arrays: Arrays) -> None:
-    """Before it is read: is vocab.tsv as large as one of so many tokens may be?"""
+    """Checks, before it is read, that vocab.tsv is not too large for the number of tokens."""
     rows, path = arrays.get("input.weight"), folder / "vocab.tsv"
     most = WORD_BYTES * (0 if rows is None or not rows.ndim else len(rows)) + MORE_BYTES
     if path.is_file() and (size := path.stat().st_size) > most:
@@ -125,8 +125,8 @@ def _check_vocabulary(folder: Path, arrays: Arrays) -> None:
 
 
 def _check_size(config: Config, words: int, arrays: Arrays, path: Path) -> None:
-    """Before anything of config.yaml's size is allocated: are embeddings and body as large in the
-    file, and is there memory for the output layer?"""
+    """Checks, before anything of the size in config.yaml is allocated, that embeddings and body
+    have that size in the file, and that there is enough memory for the output layer."""
     import torch
 
     from w2v.lm.bodies import make_body
@@ -134,14 +134,14 @@ def _check_size(config: Config, words: int, arrays: Arrays, path: Path) -> None:
     try:
         with torch.device("meta"):
             body = make_body(config.lm, config.model.dim)
-    except RuntimeError:  # more numbers than 64 bits count
-        raise InputError(f"{path} {MISFIT}: no model is as large as that") from None
+    except RuntimeError:  # the number of elements exceeds 64 bits
+        raise InputError(f"{path} {MISFIT}: no model can be that large") from None
     known: dict[str, Tensor] = {f"body.{name}": part for name, part in body.named_parameters()}
     known["input.weight"] = torch.empty(words, config.model.dim, device="meta")
     _check_shapes({name: arrays[name] for name in set(arrays) & set(known)}, known, path)
     if len(getattr(config.loss, "cutoffs", ())) > len(arrays):
         raise InputError(f"{path} {MISFIT}: it has fewer parts than there are `cutoffs`")
-    # of the output layer and all that the file holds
+    # for the output layer and the content of the file
     needed, available = 4 * words * (body.width + 1) + path.stat().st_size, available_memory()
     if available is not None and needed > available:
         rows = f"{words:,} output rows of {body.width:,} numbers"
@@ -152,7 +152,7 @@ def _check_size(config: Config, words: int, arrays: Arrays, path: Path) -> None:
 def _check_shapes(arrays: Arrays, expected: Mapping[str, Tensor], path: Path) -> None:
     if set(arrays) != set(expected):
         odd = min(set(arrays) ^ set(expected))
-        raise InputError(f"{path} {MISFIT}: {shown(odd)} is in one of them only")
+        raise InputError(f"{path} {MISFIT}: {shown(odd)} is in only one of them")
     for name, parameter in expected.items():
         wanted = list(parameter.shape)
         if (found := list(arrays[name].shape)) != wanted:

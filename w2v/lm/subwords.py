@@ -1,8 +1,8 @@
-"""Byte-level BPE subwords by Hugging Face `tokenizers`, trained on the words of a corpus and their
-counts.
+"""Byte-level BPE subwords with Hugging Face `tokenizers`, trained on the words of a corpus and
+their counts.
 
-A word is cut by itself, its first subword marked by the blank before it ("Ġ"), so that cutting the
-distinct words of a corpus once is enough. Every byte is a subword: nothing is unknown.
+Each word is split on its own, and its first subword is marked by the space before it ("Ġ"), so it
+is enough to split the distinct words of a corpus once. Every byte is a subword: nothing is unknown.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from w2v.corpus.vocabulary import Vocabulary
 from w2v.errors import InputError, shown
 
 BYTES = 256
-MAX_BYTES = 8 << 20  # of tokenizer.json: a quarter of a million subwords
-SPECIALS = 2  # <unk> and <eos>, which are no subwords
-TRAINING_WORDS = 20_000_000  # counts are scaled down to about this many
-BATCH = 4096  # words handed over at a time
+MAX_BYTES = 8 << 20  # limit on tokenizer.json: a quarter of a million subwords
+SPECIALS = 2  # <unk> and <eos>, which are not subwords
+TRAINING_WORDS = 20_000_000  # for training, counts are scaled down to about this total
+BATCH = 4096  # words passed to the library at a time
 
 
 class Subwords:
-    """A trained tokenizer."""
+    """A trained byte-level BPE tokenizer."""
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
 
     @classmethod
     def train(cls, words: Vocabulary, size: int) -> Subwords:
-        """Returns a BPE of words and their counts: `size` tokens, <unk> and <eos> among them.
-        Raises InputError if that leaves no room for all bytes, and RunError if `tokenizers` is not
+        """Trains on words and their counts; there will be `size` tokens including <unk> and <eos>.
+        Raises InputError if `size` is too small for all bytes, and RunError if `tokenizers` is not
         installed."""
         tokenizers = library()
         if size < (least := BYTES + SPECIALS):
-            why = "every byte is a subword, and there are <unk> and <eos>"
+            why = "every byte is a subword, in addition to <unk> and <eos>"
             raise InputError(f"`subwords` {size} is below {least}: {why}")
         tokenizer = _tokenizer(tokenizers.models.BPE())
         alphabet = sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet())
@@ -51,7 +51,7 @@ class Subwords:
         if (size_of_file := len(made.to_json().encode())) > MAX_BYTES:
             what = f"makes a tokenizer.json of {size_of_file / 1e6:.1f} MB"
             raise InputError(
-                f"`subwords` {size} {what}, {MAX_BYTES / 1e6:.1f} are read: give fewer"
+                f"`subwords` {size} {what}, the limit is {MAX_BYTES / 1e6:.1f}: give fewer"
             )
         return made
 
@@ -60,15 +60,14 @@ class Subwords:
         return list(self._tokenizer.get_vocab())
 
     def cut(self, words: Sequence[str]) -> list[list[str]]:
-        """Returns the subwords of every word."""
+        """Returns the subwords of each word."""
         encode = self._tokenizer.encode_batch
         batches = (list(words[start : start + BATCH]) for start in range(0, len(words), BATCH))
         encoded = (encode(batch, add_special_tokens=False) for batch in batches)
         return [encoding.tokens for encodings in encoded for encoding in encodings]
 
     def text(self, pieces: Sequence[str], unknown: str) -> str:
-        """Returns the words that subwords make up, with blanks between them; `unknown` stands for
-        itself."""
+        """Returns the words that the subwords form, separated by spaces; `unknown` stays a word."""
         parts: list[list[str]] = [[]]
         for piece in pieces:
             if piece == unknown:
@@ -80,16 +79,16 @@ class Subwords:
         return " ".join(texts)
 
     def to_json(self) -> str:
-        """Returns the text of tokenizer.json, which the library itself reads too."""
+        """Returns the text of tokenizer.json, which the library can also read."""
         return str(self._tokenizer.to_str())
 
     @classmethod
     def load(cls, path: Path) -> Subwords:
-        """Reads a tokenizer.json that `to_json` made. Raises InputError if the file is missing, or
-        holds anything else, and RunError if `tokenizers` is not installed.
+        """Reads a tokenizer.json that `to_json` wrote. Raises InputError if the file is missing or
+        has other content, and RunError if `tokenizers` is not installed.
 
-        The library is given what has been checked here, never the file: of a hostile one it takes
-        all memory, or panics.
+        The library gets only the checked content, never the file, because a malicious file could
+        make it panic or use up all memory.
         """
         models = library().models
         vocabulary, merges = read_checked(path, _checked, MAX_BYTES)
@@ -97,7 +96,7 @@ class Subwords:
 
 
 def _tokenizer(model: Any) -> Any:
-    """What makes subwords of words, by a BPE."""
+    """Returns a tokenizer that splits words into subwords with a BPE model."""
     tokenizers = library()
     tokenizer = tokenizers.Tokenizer(model)
     by_bytes = tokenizers.pre_tokenizers.ByteLevel
@@ -107,8 +106,8 @@ def _tokenizer(model: Any) -> Any:
 
 
 def _checked(found: dict[str, Any]) -> tuple[dict[str, int], list[tuple[str, str]]]:
-    """The vocabulary and the merges in the content of a tokenizer.json; ValueError where it is not
-    such a one: everything else in it must be as `_tokenizer` makes it."""
+    """Returns the vocabulary and the merges in the content of a tokenizer.json. Raises ValueError
+    unless everything else in it is as `_tokenizer` makes it."""
     tokenizers = library()
     ours = json.loads(_tokenizer(tokenizers.models.BPE()).to_str())
     model, usual = found.pop("model", None), ours.pop("model")
@@ -118,7 +117,7 @@ def _checked(found: dict[str, Any]) -> tuple[dict[str, int], list[tuple[str, str
     del usual["vocab"], usual["merges"]
     for values, expected in ((found, ours), (model, usual)):
         for name in set(values) | set(expected):
-            # other versions of the library know more settings, which are off
+            # other versions of the library have more settings, which must be off
             if (value := values.get(name)) != expected.get(name) and value not in (None, False, []):
                 raise ValueError(f"its {shown(name)} is {shown(value)}")
             if value is None and expected.get(name):
@@ -130,23 +129,23 @@ def _checked(found: dict[str, Any]) -> tuple[dict[str, int], list[tuple[str, str
     if sorted(numbers) != list(range(len(vocabulary))):
         raise ValueError("its vocab is not numbered from 0 on")
     if odd := [piece for piece in vocabulary if not piece or not alphabet >= set(piece)]:
-        raise ValueError(f"its vocab holds {shown(odd[0])}, which is not made of bytes")
+        raise ValueError(f"its vocab holds {shown(odd[0])}, which does not consist of bytes")
     if not isinstance(merges, list):
         raise ValueError("it has no merges")
     pairs = []
-    for merge in merges:  # older versions of the library write them as one text
+    for merge in merges:  # older versions of the library write a pair as one string
         pair = merge.split(" ") if isinstance(merge, str) else merge
         if not isinstance(pair, list) or not all(isinstance(piece, str) for piece in pair):
             pair = []
         if len(pair) != 2 or not {*pair, "".join(pair)} <= vocabulary.keys():
-            raise ValueError(f"{shown(merge)} is no merge of its vocab")
+            raise ValueError(f"{shown(merge)} is not a merge of its vocab")
         pairs.append((pair[0], pair[1]))
     return vocabulary, pairs
 
 
 def _repeated(words: Vocabulary) -> Iterator[list[str]]:
-    """Batches of words, each as often as its count, scaled down for a large corpus; a rare word
-    stays in."""
+    """Yields batches of words, each repeated by its count; for a large corpus counts are scaled
+    down, but at least 1."""
     share = min(1.0, TRAINING_WORDS / int(words.counts.sum()))
     counts = np.maximum(1, words.counts * share).astype(np.int64)
     pairs = zip(words.words, counts.tolist(), strict=True)

@@ -1,4 +1,4 @@
-"""A language model as the task of a run: which tokens, which engine, what comes out."""
+"""A language model as a training task: reads the text, makes the engine, returns the model."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ from w2v.training.text import read_text, read_validation, words_to_train
 
 @dataclass
 class TokenText(Text):
-    """tokens: what the text is read as; ids [n]: as such, or, where every word is a token, those of
-    the store."""
+    """The texts of a run. tokens: the vocabulary; ids [n]: tokens of `tokens` if it has subwords,
+    otherwise words of the store."""
 
     tokens: TokenVocabulary
     ids: np.ndarray
 
     @property
     def unknown(self) -> int:
-        """How many of the n tokens are <unk>."""
+        """The number of tokens that are <unk>."""
         tokens = self.tokens
-        if tokens.subwords is not None:  # only where the text says so
+        if tokens.subwords is not None:  # only a literal <unk> in the text is unknown
             words, literal = self.store.vocabulary, self.store.vocabulary.index(UNK)
             return 0 if literal is None else int(words.counts[literal])
         return len(self.ids) - int(tokens.counts.sum() - tokens.counts[tokens.unk])
 
 
 class LanguageModelTask(Task):
-    """Trains a language model; the result is the best of the epochs if there is a validation
-    text."""
+    """Trains a language model. With a validation text the result is the model of the best epoch,
+    otherwise the final one."""
 
     unit = "tokens"
     engine_name = "w2v.lm.engine:LanguageModelEngine"
@@ -60,9 +60,9 @@ class LanguageModelTask(Task):
                 self.reporter.note(note)
             if (literal := store.vocabulary.index(EOS)) is not None:
                 self.reporter.warn(
-                    f"{EOS} stands in the text {int(store.vocabulary.counts[literal]):,} times, and"
-                    f" counts with its {store.n_lines:,} line ends; write it otherwise where it is"
-                    " none"
+                    f"{EOS} occurs in the text {int(store.vocabulary.counts[literal]):,} times and"
+                    f" is counted with its {store.n_lines:,} line ends; if it does not mean a line"
+                    " end, write it differently"
                 )
         if self.config.model.pieces:
             self.reporter.stage(f"training {self.config.model.pieces:,} subwords")
@@ -70,7 +70,7 @@ class LanguageModelTask(Task):
         negatives = LOSSES[self.config.training.loss].negatives(self.config.loss)
         if negatives >= len(tokens):
             self.reporter.note(
-                f"`negatives` is {len(tokens) - 1:,}, for there are only {len(tokens):,} tokens"
+                f"`negatives` is {len(tokens) - 1:,}, because there are only {len(tokens):,} tokens"
             )
         ids = store.ids if tokens.subwords is None else tokens.encode_store(store)
         return TokenText(store, tokens.vocabulary, valid, tokens, ids)
@@ -96,7 +96,7 @@ class LanguageModelTask(Task):
         from w2v.training.device import find_device, free_memory
 
         device, available = find_device(self.config.training.device), available_memory()
-        if available is not None:  # for each of the ranks here
+        if available is not None:  # each rank on this machine gets an equal part
             available //= place_or_alone().local_size
         needed = cost.memory_bytes(self.config, vocabulary)
         if device.type == "cpu":
@@ -125,7 +125,7 @@ class LanguageModelTask(Task):
         if each_holds_all(config, len(tokens), world.size):
             kind = "`tied` ones" if config.lm.tied else f"those of `loss` {config.training.loss}"
             what = f"each of the {world.size} ranks holds all {len(tokens):,} output rows"
-            self.reporter.note(f"{what}: {kind} are not dealt out; those of softmax would be")
+            self.reporter.note(f"{what}: {kind} cannot be sharded; those of softmax could")
         schedule = Schedule(config.training.lr, config.lm.schedule, config.lm.warmup)
         validation = None
         if text.valid is not None:
@@ -148,12 +148,12 @@ class LanguageModelTask(Task):
         return Job(engine, blocks, schedule, validation, blind=blind, exchange=together)
 
     def faster(self, text: Text, job: Job, seconds: float) -> str | None:
-        """The losses that do not score all V rows, each with its factor, measured."""
+        """Names the losses that do not score all V rows, with their measured speed-up factors."""
         from w2v.lm.cost import seconds_per_token, with_loss  # imports PyTorch
 
         assert isinstance(text, TokenText)
         counts, loss = text.tokens.counts, self.config.training.loss
-        demand = self.demands(len(counts))[-1]  # of where it is trained
+        demand = self.demands(len(counts))[-1]  # on the device that trains
         if not LOSSES[loss].scores_all or not demand._replace(needed=2 * demand.needed).fits:
             return None
         usual = seconds_per_token(self.config, counts)
@@ -166,7 +166,7 @@ class LanguageModelTask(Task):
             for name, factor in sorted(factors.items(), key=lambda pair: -pair[1])
             if factor > 1.2
         ]
-        what = f"`loss` {loss} scores all {len(counts):,} tokens at every place"
+        what = f"`loss` {loss} scores all {len(counts):,} tokens at every position"
         return f"{what}; faster: {', '.join(told)}" if told else None
 
     def result(self, text: Text, job: Job) -> Result:

@@ -1,4 +1,4 @@
-"""Validation of language models: the perplexity of another text."""
+"""Validation of language models by the perplexity of another text."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from w2v.training.validation import Validation
 
 
 class LanguageModelValidation(Validation[TextScore]):
-    """Keeps the best model, always; a learning rate with plateaus falls after an epoch that was not
-    better. Refuses a text of which no word is in the vocabulary."""
+    """Always keeps the best model; with a plateau schedule, the learning rate falls after an epoch
+    without improvement. Raises InputError if no word of the text is in the vocabulary."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class LanguageModelValidation(Validation[TextScore]):
         path, ids = str(settings.valid), vocabulary.encode_store(store)
         if not has_known_word(ids, vocabulary.eos, vocabulary.unk):
             what = f"none of its words is in the vocabulary of {len(vocabulary):,} tokens"
-            why = "so its perplexity would say nothing; give a text of the corpus's language"
+            why = "so its perplexity would mean nothing; give a text in the language of the corpus"
             raise InputError(f"`valid` {path}: {what}, {why}")
         super().__init__(path, ids, settings.patience, True, reporter)
         self._engine, self._vocabulary, self._schedule = engine, vocabulary, schedule
@@ -45,12 +45,12 @@ class LanguageModelValidation(Validation[TextScore]):
             return score_ids(model, self._ids, eos, unk, words=self._words)
 
     def loss(self, score: TextScore) -> float:
-        return score.nats  # summed over the same tokens every time
+        return score.nats  # comparable, because it is summed over the same tokens every time
 
     def score_of(self, values: dict[str, Any]) -> TextScore:
         counts = {name: whole_number(values[name]) for name in ("tokens", "oov", "eos", "words")}
         if not counts["tokens"] or not counts["words"]:
-            raise ValueError("a measurement is of no tokens")
+            raise ValueError("a measurement has 0 tokens")
         return TextScore(nats=real_number(values["nats"]), **counts)
 
     def sentence(self, score: TextScore) -> str:

@@ -1,8 +1,8 @@
 """The vocabulary of a language model: words or subwords, and the two specials <unk> and <eos>.
 
-Both specials are ordinary rows, sorted by count with the others, so that the losses that rely on
-order or counts hold for them too. <eos> stands at every line end, what is not in the vocabulary is
-read as <unk>, and a literal "<unk>" or "<eos>" in the text is the special.
+Both specials are ordinary rows, sorted by count like the others, so that losses that rely on order
+or counts work unchanged. <eos> marks every line end, words outside the vocabulary are read as
+<unk>, and a literal "<unk>" or "<eos>" in the text is read as the special token.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 
 UNK, EOS = "<unk>", "<eos>"
 CHUNK = 1 << 22  # ids translated at a time
-IN_MEMORY = 1 << 24  # ids; more go to a temporary file that is memory-mapped
+IN_MEMORY = 1 << 24  # ids; larger texts go to a memory-mapped temporary file
 
 
 class TokenVocabulary:
-    """Tokens with their counts, most frequent first, and how text becomes their ids. Raises
+    """Tokens with their counts, most frequent first; translates text into token ids. Raises
     InputError if a special is missing.
 
-    vocabulary: the tokens; ids are places in it. unk, eos: ids of the specials. settings: how its
-    corpus was read; None: by the defaults. subwords: what cuts words into tokens; None: every word
-    is one.
+    vocabulary: the tokens; a token's id is its position. unk, eos: ids of the specials. settings:
+    how the corpus was read; None: the defaults. subwords: splits words into tokens; None: every
+    word is a token.
     """
 
     def __init__(
@@ -52,8 +52,8 @@ class TokenVocabulary:
     @classmethod
     def of_corpus(cls, store: TokenStore, config: Config) -> TokenVocabulary:
         """Returns the corpus's words that `min_count` and `max_vocab` leave, or subwords trained on
-        all of its words. Raises InputError if no word is left, or `subwords` is too small, and
-        RunError if there is no package for subwords."""
+        all of its words. Raises InputError if no word is left or `subwords` is too small, and
+        RunError if the package for subwords is not installed."""
         words, subwords = store.vocabulary, None
         if config.model.pieces:
             subwords = Subwords.train(words, config.model.pieces)
@@ -71,7 +71,7 @@ class TokenVocabulary:
         for word, parts, count in zip(words.words, pieces, words.counts.tolist(), strict=True):
             for part in [word] if word in (UNK, EOS) else parts:
                 counts[part] += count
-        # A special that does not occur has 1; ties by UTF-8 bytes.
+        # The count of a special is at least 1; ties are sorted by UTF-8 bytes.
         ranked = sorted(counts.items(), key=lambda pair: (-max(1, pair[1]), pair[0].encode()))
         packed = PackedWords.pack([word for word, _ in ranked])
         vocabulary = Vocabulary(packed, np.array([max(1, count) for _, count in ranked], np.int64))
@@ -79,7 +79,7 @@ class TokenVocabulary:
 
     @classmethod
     def load(cls, run: Path, config: Config) -> TokenVocabulary:
-        """Reads the vocabulary from a run directory with this configuration. Raises InputError if a
+        """Loads the vocabulary of a run directory with this configuration. Raises InputError if a
         file is missing or damaged."""
         subwords = Subwords.load(run / "tokenizer.json") if config.model.pieces else None
         vocabulary = Vocabulary.load(run / "vocab.tsv")
@@ -90,7 +90,7 @@ class TokenVocabulary:
 
     @property
     def counts(self) -> np.ndarray:
-        """int64 [V], never increasing; a special that does not occur has 1."""
+        """int64 [V], in descending order; that of a special is at least 1."""
         return self.vocabulary.counts
 
     def encode(self, line: str) -> np.ndarray:
@@ -101,20 +101,20 @@ class TokenVocabulary:
         return np.array([self._id(word) for word in words], np.int32)
 
     def table(self, store: TokenStore) -> np.ndarray:
-        """Returns int32 [distinct words of the store + 1]: the id of each word of the store, and
-        last <eos>, which is where an index of -1, the store's line end, leads. Only for
-        vocabularies of words."""
+        """Returns int32 [distinct words of the store + 1]: the token id of each word of the store,
+        then <eos>, so that index -1, the line end in the store, gives <eos>. Only for vocabularies
+        of words."""
         return np.array([*map(self._id, store.vocabulary.words), self.eos], np.int32)
 
     def encode_store(self, store: TokenStore) -> np.ndarray:
-        """Returns int32 [tokens + line ends] of a corpus read with the same settings, of a large
-        one memory-mapped in a temporary file."""
+        """Returns the tokens int32 [tokens + line ends] of a corpus read with the same settings;
+        those of a large corpus are memory-mapped from a temporary file."""
         if self.subwords is None:
             table = self.table(store)
             total, translate = len(store.ids), lambda ids: table[ids]
         else:
             starts, pieces = self._pieces(list(store.vocabulary.words))
-            pieces = np.append(pieces, np.int32(self.eos))  # of -1, the line end
+            pieces = np.append(pieces, np.int32(self.eos))  # for -1, the line end
             first, lengths = np.append(starts[:-1], len(pieces) - 1), np.append(np.diff(starts), 1)
             total = int(store.n_lines + (store.vocabulary.counts * lengths[:-1]).sum())
 
@@ -133,7 +133,7 @@ class TokenVocabulary:
         return encoded
 
     def decode(self, ids: np.ndarray | list[int]) -> str:
-        """Returns the text of ids: words with blanks between them, a new line at every <eos>."""
+        """Returns the text of ids: words separated by spaces, a new line at every <eos>."""
         lines: list[list[str]] = [[]]
         for token in ids:
             if token == self.eos:
@@ -147,7 +147,7 @@ class TokenVocabulary:
     def _special(self, token: str) -> int:
         place = self.vocabulary.index(token)
         if place is None:
-            raise InputError(f"the vocabulary has no {token}: it is not a language model's")
+            raise InputError(f"the vocabulary has no {token}: it is not that of a language model")
         return place
 
     def _id(self, token: str) -> int:
@@ -155,7 +155,7 @@ class TokenVocabulary:
         return self.unk if place is None else place
 
     def _pieces(self, words: list[str]) -> tuple[np.ndarray, np.ndarray]:
-        """(starts [len(words) + 1], ids): the subwords of every word, one after another."""
+        """Returns (starts [len(words) + 1], ids): the subwords of all words, concatenated."""
         assert self.subwords is not None
         cut = zip(words, self.subwords.cut(words), strict=True)
         parts = [[word] if word in (UNK, EOS) else pieces for word, pieces in cut]
@@ -164,15 +164,15 @@ class TokenVocabulary:
 
 
 def _empty(size: int) -> np.ndarray:
-    """int32 [size], in memory or, if large, in a nameless temporary file."""
+    """Returns an int32 array [size], in memory or, if large, in a nameless temporary file."""
     if size <= IN_MEMORY:
         return np.empty(size, np.int32)
-    with tempfile.TemporaryFile() as file:  # the map holds it open
+    with tempfile.TemporaryFile() as file:  # the memory map keeps it open
         return np.memmap(file, np.int32, "w+", shape=(size,))
 
 
 def _kept(text: Vocabulary, settings: CorpusSettings) -> Vocabulary:
-    """Returns the words that are tokens, with their counts in the text."""
+    """Returns the words that become tokens, with their counts in the text."""
     if settings.vocab is None:
         return select_vocabulary(text, settings)
     listed, _ = listed_vocabulary(settings.vocab, text)

@@ -2,8 +2,8 @@
 
     from w2v.losses import LOSSES, Softmax, make_layer
 
-`LOSSES` is the table of all of them; a layer is a torch module made by its class, or by
-`make_layer` and its name in the table. PyTorch is loaded when the first layer is named.
+`LOSSES` is the table of all losses. A layer is a torch module, constructed from its class or with
+`make_layer` from its name in the table. PyTorch is imported on first access to a layer.
 """
 
 from __future__ import annotations

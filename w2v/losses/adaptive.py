@@ -1,16 +1,17 @@
-"""Adaptive softmax: the head's rows, then the rows of the cluster that holds the target x
+"""Adaptive softmax: scores the head's rows and those of the cluster that holds the target, with a
 cross-entropy per level.
 
-Ids are sorted by frequency. The most frequent c_0 words and one row per cluster make up the head, a
-softmax; cluster i holds words c_i … c_(i+1) - 1 behind a projection to D // div_value^(i+1)
-dimensions, a softmax of its own:
+Ids are sorted by frequency. The head is a softmax over the most frequent c_0 words and one row per
+cluster. Cluster i holds words c_i … c_(i+1) - 1; it projects the hidden vector to D //
+div_value^(i+1) dimensions and applies a softmax of its own:
 
     P(w | h) = head_w(h)                       w < c_0
     P(w | h) = head_(c_0 + i)(h) · tail_i,w(h)      w in cluster i
 
-Exact. A target costs the head, and its cluster only if it has one: rare words are many, but rarely
-targets. Parameters have the names and shapes of torch.nn.AdaptiveLogSoftmaxWithLoss, state dicts
-load both ways. Grave et al. 2017, arXiv:1609.04309.
+The probabilities are exact. A target costs the head, plus its cluster if it is in one; most words
+are in clusters but few targets are. Parameters have the names and shapes of
+torch.nn.AdaptiveLogSoftmaxWithLoss, and state dicts load both ways. Grave et al. 2017,
+arXiv:1609.04309.
 
     layer = AdaptiveSoftmax(dim, counts, AdaptiveOptions(cutoffs=("2000", "10000")))
     layer(hidden, target).mean().backward()
@@ -34,26 +35,25 @@ from w2v.losses.math.numbers import accumulate_dtype
 from w2v.losses.options import AdaptiveOptions
 from w2v.sampling.given import short
 
-# of one score's exponential and memory traffic, in multiply-adds of its dot product (1.3 of 5 ns)
+# cost of one score's exponential and memory traffic, in multiply-adds (1.3 of 5 ns)
 LOGIT_COST = 40.0
-# of one more cluster, in multiply-adds per target: 0.15 ms in a batch of 1000
+# cost of one more cluster, in multiply-adds per target: 0.15 ms in a batch of 1000
 CLUSTER_COST = 4000.0
-CANDIDATES = 64  # cutoffs that the cost model tries, in geometric steps
+CANDIDATES = 64  # cutoffs that the cost model tries, geometrically spaced
 MOST_CLUSTERS = 3
 SHORTEST = 4  # dimensions of the last default cluster; shorter vectors cannot tell many words apart
 
 
 class AdaptiveSoftmax(OutputLayer):
-    """Adaptive softmax with torch's parameters: head.weight, head.bias, tail.i.0.weight,
-    tail.i.1.weight. They start as torch's do (the same seed gives the same numbers), for zeros
-    could not leave zero in the tails. `weight` is [0, D] if nothing is tied.
+    """Adaptive softmax with the parameters of torch's module: head.weight, head.bias,
+    tail.i.0.weight, tail.i.1.weight. They are initialised as in torch (the same seed gives the same
+    numbers), because tails could not learn from zeros. `weight` is [0, D] unless it is tied.
 
     Args:
-        counts: [V], never increasing; from them come the default cutoffs.
-        weight: tied [V, D]: its first c_0 rows are the head's words. head.weight then has the
-            clusters' rows only.
-        bias: True makes one for the head, a tensor [c_0 + clusters] is shared; None: as
-            options.head_bias says.
+        counts: [V], in descending order; the default cutoffs are computed from them.
+        weight: tied [V, D]; its first c_0 rows score the head's words. head.weight then has only
+            the rows of the clusters.
+        bias: True creates one for the head; a tensor [c_0 + clusters] is shared; None: as
     """
 
     takes = AdaptiveOptions
@@ -98,14 +98,14 @@ class AdaptiveSoftmax(OutputLayer):
             self.tail.append(nn.Sequential(down, up))
 
     def make_rows(self, rows: int, weight: Tensor | None, bias: Tensor | bool) -> Made:
-        """The tied weight [V, D], or [0, D]: what is not tied lives in `head` and `tail`."""
+        """Returns the tied weight [V, D], or [0, D]: all other rows are in `head` and `tail`."""
         if weight is None:
             return torch.empty(0, self.dim), None
         return super().make_rows(rows, weight, False)[0], None
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
-        """As in OutputLayer, in the order in which torch's module does it."""
+        """As in OutputLayer; initialises in the same order as torch's module."""
         nn.init.kaiming_uniform_(self.head.weight, math.sqrt(5))
         if self.head.bias is not None and not self.shared[1]:
             bound = 0.0 if self.shared[0] else 1 / math.sqrt(self.dim)
@@ -116,8 +116,8 @@ class AdaptiveSoftmax(OutputLayer):
 
     @torch.no_grad()
     def start_as_unigram(self) -> None:
-        """As in OutputLayer, but tails have no biases: within a cluster a hidden row of zeros
-        prefers no word."""
+        """As in OutputLayer, except that tails have no biases: for a hidden row of zeros, all words
+        of a cluster are equally probable."""
         if self.head.bias is None:
             return
         edges = [*self.cutoffs, self.num_classes]
@@ -136,7 +136,7 @@ class AdaptiveSoftmax(OutputLayer):
         return levels.best_classes(hidden, self._weights(hidden), self.cutoffs, k)
 
     def _sample(self, hidden: Tensor, generator: Generator, temperature: float) -> Tensor:
-        """A word or a cluster by the head, then a word of the cluster; each by temperature."""
+        """Draws a word or cluster from the head, then one of the cluster, at this temperature."""
         weight, bias, tails = self._weights(hidden)
         with torch.autocast(hidden.device.type, enabled=False):
             hidden = hidden.to(weight.dtype)
@@ -150,7 +150,7 @@ class AdaptiveSoftmax(OutputLayer):
         return ids
 
     def _weights(self, hidden: Tensor) -> levels.Weights:
-        """In the dtype that the loss is computed in."""
+        """Returns the weights in the dtype that the loss is computed in."""
         weight = self.head.weight
         if len(self.weight):
             weight = torch.cat([self.weight[: self.cutoffs[0]], weight])
@@ -159,8 +159,8 @@ class AdaptiveSoftmax(OutputLayer):
 
 
 class _Head(nn.Module):
-    """weight [c_0 + clusters, D], or [clusters, D] when the words' rows are tied, and bias [c_0 +
-    clusters] or None; made as a linear layer's are."""
+    """weight [c_0 + clusters, D], or [clusters, D] if the words' rows are tied, and bias [c_0 +
+    clusters] or None; taken from a linear layer."""
 
     bias: Tensor | None
 
@@ -170,7 +170,7 @@ class _Head(nn.Module):
 
 
 def check_sorted(counts: Tensor) -> None:
-    """Raises ValueError unless counts [V] never increase."""
+    """Raises ValueError unless the counts [V] are in descending order."""
     rising = (counts[1:] > counts[:-1]).nonzero()
     if len(rising):
         at = int(rising[0, 0])
@@ -182,8 +182,8 @@ def check_sorted(counts: Tensor) -> None:
 
 
 def check_cutoffs(cutoffs: Sequence[int | str], num_classes: int) -> list[int]:
-    """The cutoffs, one at least, as numbers. ValueError: one is no whole number, is not above the
-    one before it, or lies outside 1 … num_classes - 1."""
+    """Returns the cutoffs (at least one) as integers. Raises ValueError unless all are whole
+    numbers, in ascending order and within 1 … num_classes - 1."""
     listed = ", ".join(map(str, cutoffs))[:60]
     try:
         numbers = [int(cutoff) for cutoff in cutoffs]
@@ -198,8 +198,8 @@ def check_cutoffs(cutoffs: Sequence[int | str], num_classes: int) -> list[int]:
 
 
 def cluster_width(dim: int, div_value: float, cluster: int) -> int:
-    """dim // div_value^(cluster + 1), the length of the vectors in a cluster (the first is 0).
-    ValueError: nothing is left."""
+    """Returns dim // div_value^(cluster + 1), the vector length in a cluster (counted from 0).
+    Raises ValueError if that is 0."""
     width = int(dim // div_value ** (cluster + 1))
     if width < 1:
         raise ValueError(
@@ -210,13 +210,14 @@ def cluster_width(dim: int, div_value: float, cluster: int) -> int:
 
 
 def default_cutoffs(counts: np.ndarray, dim: int, div_value: float) -> list[int]:
-    """The cutoffs for which a target drawn by counts [V] costs the fewest multiply-adds.
+    """Returns the cutoffs with the lowest expected cost, in multiply-adds, of a target drawn in
+    proportion to counts [V].
 
         cost = (c_0 + K) (D + E) + sum_i P(cluster i) (d_i D + words_i (d_i + E)) + K C
 
-    with d_i = D // div_value^(i+1), K clusters, E = LOGIT_COST and C = CLUSTER_COST, measured
-    forward and backward on a CPU. All combinations of 64 candidates, geometrically spaced in 1 … V
-    - 1, are compared for K = 1, 2, 3, as long as d_i is 4 or more (one cluster is always tried).
+    with d_i = D // div_value^(i+1), K clusters, E = LOGIT_COST and C = CLUSTER_COST, measured for
+    the forward and backward pass on a CPU. All combinations of 64 geometrically spaced candidates
+    in 1 … V - 1 are compared for K = 1, 2, 3, as long as d_K is at least 4 (K = 1 is always tried).
     """
     V = len(counts)
     grid = np.unique(np.geomspace(1, V - 1, CANDIDATES).round().astype(np.int64))
@@ -228,8 +229,8 @@ def default_cutoffs(counts: np.ndarray, dim: int, div_value: float) -> list[int]
         widths = [int(dim // div_value ** (i + 1)) for i in range(clusters)]
         if clusters > 1 and widths[-1] < SHORTEST:
             break
-        # from the last cluster to the first: cost[a] = of all words from edge a on, next_edge[a] =
-        # where to cut next
+        # from the last cluster to the first: cost[a] is the cost of all words from edge a on,
+        # plan[-1][a] the edge of the next cut
         cost, plan = np.append(np.full(len(grid), np.inf), 0.0), []
         for width in reversed(widths):
             words, share = edges[None, :] - edges[:, None], mass[None, :] - mass[:, None]

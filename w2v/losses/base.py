@@ -1,5 +1,5 @@
-"""What every output layer is: which output rows are scored for a target x a link function on those
-scores.
+"""Base class of the output layers. A layer consists of the output rows that are scored for a target
+and a link function on those scores.
 
     layer = Softmax(dim, counts)
     loss = layer(hidden, target)                  # nats, one per target, no reduction
@@ -37,11 +37,11 @@ from w2v.settings.declare import settings_of
 Counts = Tensor | Sequence[int]
 Generator = torch.Generator | None
 Made = tuple[Tensor, Tensor | None]  # weight and bias, parameters or shared tensors
-NLL_ROWS = 256  # hidden rows whose scores over all V are held at a time
+NLL_ROWS = 256  # number of hidden rows whose scores over all V are in memory at a time
 
 
 class Rows(TypedDict, total=False):
-    """The output rows that every layer takes, see `OutputLayer`."""
+    """The keyword arguments about output rows that every layer takes, see `OutputLayer`."""
 
     weight: Tensor | None
     bias: Tensor | bool
@@ -50,33 +50,33 @@ class Rows(TypedDict, total=False):
 
 
 class OutputLayer(nn.Module, ABC):
-    """Base class. `weight` [rows, D] and `bias` [rows] or None are owned, or passed in and shared
-    (tying).
+    """Base class of output layers. `weight` [rows, D] and `bias` [rows] or None are the layer's
+    own, or are passed in and shared (weight tying).
 
-    Rows of its own start at 0, as in word2vec.c, unless a layer says otherwise. Arguments are
-    checked here; a layer says `_loss` and `_log_prob` of rows [U, D], and overrides `_nll`,
-    `_predict` and `_sample` where it knows better. torch.compile leaves all of them as they are.
+    A layer's own rows start at 0, as in word2vec.c, unless the layer says otherwise. This class
+    checks arguments; subclasses implement `_loss` and `_log_prob` for rows [U, D] and override
+    `_nll`, `_predict` and `_sample` where they are faster. torch.compile leaves all these eager.
 
     Args:
-        dim: D, length of a hidden row.
-        counts: how often each class occurs, [V]; gives V, the noise distribution, the tree, the
-            default cutoffs.
-        options: the loss's dataclass from `w2v.losses.options`; None: its defaults.
-        weight: share this [rows, D] tensor instead of making one.
-        bias: True makes one (zeros), False has none, a tensor [rows] is shared.
-        device, dtype: of the rows made here; None: PyTorch's defaults.
+        dim: D, the length of a hidden row.
+        counts: occurrences of each class, [V]; they determine V, the noise distribution, the tree
+            and the default cutoffs.
+        options: the loss's dataclass from `w2v.losses.options`; None: the defaults.
+        weight: a tensor [rows, D] to share instead of creating one.
+        bias: True creates one (zeros), False means none, a tensor [rows] is shared.
+        device, dtype: of the rows created here; None: PyTorch's defaults.
 
-    What cannot be used raises a ValueError.
+    Raises ValueError for arguments that cannot be used.
     """
 
-    takes: ClassVar[type[LossOptions]]  # the dataclass of its options
+    takes: ClassVar[type[LossOptions]]  # the class of `options`
     options: Any
     weight: Tensor
     bias: Tensor | None
-    sparse = False  # whether gradients of the rows hold only those used
+    sparse = False  # whether gradients of the rows are sparse tensors of the rows used
 
     def __init_subclass__(cls, **more: Any) -> None:
-        """What torch.nn.utils.skip_init and help() read: the arguments of the bases too."""
+        """Sets the signature that torch.nn.utils.skip_init and help() read, with base arguments."""
         super().__init_subclass__(**more)
         found: dict[str, inspect.Parameter] = {}
         for kind in cls.__mro__:
@@ -113,11 +113,11 @@ class OutputLayer(nn.Module, ABC):
         OutputLayer.reset_parameters(self)
 
     def rows(self) -> int:
-        """How many output rows there are: V, or that of inner nodes."""
+        """Returns the number of output rows: V, or the number of inner nodes."""
         return self.num_classes
 
     def make_rows(self, rows: int, weight: Tensor | None, bias: Tensor | bool) -> Made:
-        """Weight [rows, D] and bias [rows] or None: the given ones, else new ones, not filled."""
+        """Returns weight [rows, D] and bias [rows] or None: the given or new, unfilled tensors."""
         if weight is None:
             weight = nn.Parameter(torch.empty(rows, self.dim, **self.new))
         else:
@@ -131,37 +131,37 @@ class OutputLayer(nn.Module, ABC):
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
-        """Gives rows of its own their starting values once more; shared ones stay."""
+        """Resets the layer's own rows to their starting values; shared rows stay as they are."""
         if not self.shared[0]:
             self.start_rows(self.weight)
         if self.bias is not None and not self.shared[1]:
             self.bias.zero_()
 
     def start_rows(self, weight: Tensor) -> None:
-        """Fills new rows [rows, D]."""
+        """Initialises new rows [rows, D] in place."""
         weight.zero_()
 
     def extra_repr(self) -> str:
         return f"{self.dim}, {self.num_classes} classes, {self.options}"
 
     def unigram_bias(self) -> Tensor:
-        """The bias with which a hidden row of zeros gives every class its share of the counts, a
-        good one to start from: log of the shares [V]; a class that never occurred counts half."""
+        """Returns the log of each class's share of the counts [V]. With this bias, a good start,
+        a hidden row of zeros predicts these shares. A count of 0 is taken as 0.5."""
         counts = self.counts.double().clamp_min(0.5)
         return (counts / counts.sum()).log()
 
     @torch.no_grad()
     def start_as_unigram(self) -> None:
-        """Sets the biases, if there are any, to `unigram_bias`."""
+        """Sets the biases, if the layer has any, to `unigram_bias`."""
         if self.bias is not None:
             self.bias.copy_(self.unigram_bias())
 
     @eager
     def forward(self, hidden: Tensor, target: Tensor, row_of: Tensor | None = None) -> Tensor:
-        """Loss in nats, no reduction, in the shape of target; a column [N, 1] counts as [N].
-        ValueError: the shapes do not fit, or a class is out of range."""
+        """Returns the loss in nats in the shape of target, without reduction; targets may also be
+        a column [N, 1]. Raises ValueError for shapes that do not match or a class out of range."""
         if self.sparse and getattr(DistributedDataParallel, "_active_ddp_module", None) is not None:
-            cause = "DistributedDataParallel exchanges no sparse gradients of layers like this"
+            cause = "DistributedDataParallel does not support this layer's sparse gradients"
             raise RuntimeError(f"{cause}: make it with sparse=False")
         rows, classes, row_of = self._checked(hidden, target, row_of)
         if hidden.is_meta:
@@ -170,7 +170,7 @@ class OutputLayer(nn.Module, ABC):
 
     @eager
     def log_prob(self, hidden: Tensor) -> Tensor:
-        """log P(class | hidden) [..., V]; every row's exp sums to 1."""
+        """Returns log P(class | hidden) [..., V]; each row's probabilities sum to 1."""
         rows, shape = self._hidden_rows(hidden), (*hidden.shape[:-1], self.num_classes)
         if hidden.is_meta:
             return self._without_values(rows, shape)
@@ -178,8 +178,8 @@ class OutputLayer(nn.Module, ABC):
 
     @eager
     def nll(self, hidden: Tensor, target: Tensor) -> Tensor:
-        """-log P(target | hidden), what perplexity is computed from; differentiable. It never holds
-        the scores of all rows."""
+        """Returns -log P(target | hidden) in nats, the basis of perplexity; differentiable. Scores
+        are computed in parts and never held for all rows at once."""
         rows, classes, _ = self._checked(hidden, target, None)
         if hidden.is_meta:
             return self._without_values(rows, classes.shape)
@@ -188,7 +188,7 @@ class OutputLayer(nn.Module, ABC):
     @eager
     @torch.no_grad()
     def predict(self, hidden: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
-        """The k most probable classes: (ids [..., k], log-probabilities [..., k]), best first."""
+        """Returns the k most probable classes, best first: (ids, log-probabilities) [..., k]."""
         k = min(checked_whole(k, "k", 1), self.num_classes)
         rows, shape = self._hidden_rows(hidden), (*hidden.shape[:-1], k)
         if hidden.is_meta:
@@ -202,14 +202,14 @@ class OutputLayer(nn.Module, ABC):
     def sample(
         self, hidden: Tensor, generator: Generator = None, temperature: float = 1.0
     ) -> Tensor:
-        """One class [...] per row of hidden [..., D], drawn from P(class | hidden)^(1 /
-        temperature), normalised.
+        """Draws one class per row of hidden [..., D] from P(class | hidden)^(1 / temperature),
+        normalised; returns them as [...].
 
-        Layers that decide step by step (hsigmoid, adaptive softmax) draw each decision from its own
-        probabilities to that power, so that they need not score all classes: at temperature 1 the
-        same distribution, else another.
+        Layers that decide step by step (hsigmoid, adaptive softmax) apply the temperature to each
+        decision, so that they need not score all classes; at temperatures other than 1 this is a
+        different distribution.
 
-        The generator gives the random numbers; it need not be on the device of hidden.
+        The generator supplies the random numbers; it need not be on the device of hidden.
         """
         temperature = checked_number(temperature, "temperature", 0, above=True)
         check_kind(generator, "generator", torch.Generator)
@@ -220,28 +220,28 @@ class OutputLayer(nn.Module, ABC):
 
     @abstractmethod
     def _loss(self, hidden: Tensor, target: Tensor, row_of: Tensor | None) -> Tensor:
-        """Loss [N] of hidden [U, D] and target [N] int64 in 0 … V - 1; row_of [N] or None."""
+        """Returns the loss [N] of hidden [U, D], int64 target [N] in 0 … V - 1, row_of [N]|None."""
 
     @abstractmethod
     def _log_prob(self, hidden: Tensor) -> Tensor:
-        """log P(class | hidden) [N, V]."""
+        """Returns log P(class | hidden) [N, V]."""
 
     def _nll(self, hidden: Tensor, target: Tensor) -> Tensor:
-        """-log P(target | hidden) [N]: the loss itself, where that is exact."""
+        """Returns -log P(target | hidden) [N]; by default the loss, for exact losses."""
         return self._loss(hidden, target, None)
 
     def _predict(self, hidden: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        """(ids [N, k], log-probabilities [N, k]) for at most NLL_ROWS rows."""
+        """Returns (ids [N, k], log-probabilities [N, k]) for at most NLL_ROWS rows."""
         top = self._log_prob(hidden).topk(k, dim=1)
         return top.indices, top.values
 
     def _sample(self, hidden: Tensor, generator: Generator, temperature: float) -> Tensor:
-        """One class [N] per row."""
+        """Returns one class per row [N]."""
         parts = (self._log_prob(rows) for rows in hidden.split(NLL_ROWS))  # type: ignore[no-untyped-call]
         return torch.cat([draw(log_prob, generator, temperature) for log_prob in parts])
 
     def _hidden_rows(self, hidden: Tensor) -> Tensor:
-        """hidden as [U, D], checked."""
+        """Returns hidden as [U, D], after checking it."""
         check_tensors(hidden=hidden, **{"the layer": next(self.parameters(), self.weight)})
         if not hidden.is_floating_point() or hidden.dim() < 1 or hidden.shape[-1] != self.dim:
             kind = f"{hidden.dtype} {list(hidden.shape)}"
@@ -251,7 +251,7 @@ class OutputLayer(nn.Module, ABC):
     def _checked(
         self, hidden: Tensor, target: Tensor, row_of: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """hidden as [U, D], target as int64, a column of them as a row, row_of as int64 or None."""
+        """Returns hidden as [U, D], target as int64 (a column as [N]), row_of as int64 or None."""
         rows = self._hidden_rows(hidden)
         if target.dim() == hidden.dim() and target.shape[-1] == 1:
             target = target[..., 0]
@@ -273,25 +273,25 @@ class OutputLayer(nn.Module, ABC):
         return rows, checked_integers(target).contiguous(), row_of
 
     def _without_values(self, rows: Tensor, shape: Sequence[int]) -> Tensor:
-        """On the meta device, what has this shape and derivatives by all that has them."""
+        """For the meta device: returns a tensor of this shape that depends on all parameters."""
         parts = [part.sum().to(accumulate_dtype(rows)) for part in (rows, *self.parameters())]
         return torch.stack(parts).sum().expand(tuple(shape))
 
 
 def draw(log_prob: Tensor, generator: Generator = None, temperature: float = 1.0) -> Tensor:
-    """One column [N] per row of log_prob [N, C], drawn from the softmax of log_prob / temperature.
+    """Draws one column per row of log_prob [N, C] from the softmax of log_prob / temperature; [N].
 
-    By the inverse of the cumulated probabilities in float64: one random number per row, and the
-    same one on all devices. A column of log-probability -inf is never drawn.
+    Inverts the cumulative probabilities in float64, with one random number per row that is the
+    same on all devices. A column with log-probability -inf is never drawn.
     """
     cumulated = (log_prob.double() / temperature).softmax(1).cumsum(1)
-    # scaled by the last sum, which is 1 but for rounding, and kept below it
+    # scaled by the last sum, which differs from 1 by rounding, and kept below it
     u = uniform(len(log_prob), generator, log_prob.device)[:, None] * cumulated[:, -1:]
     u = torch.minimum(u, torch.nextafter(cumulated[:, -1:], torch.zeros_like(u)))
     return torch.searchsorted(cumulated, u, right=True)[:, 0]
 
 
 def uniform(n: int, generator: Generator, device: torch.device) -> Tensor:
-    """n random numbers in [0, 1), float64, on the device; drawn where the generator lives."""
+    """Returns n float64 random numbers in [0, 1) on the device, drawn on the generator's device."""
     place = generator.device if generator is not None else torch.device("cpu")
     return torch.rand(n, generator=generator, dtype=torch.float64, device=place).to(device)

@@ -1,10 +1,10 @@
 """Hierarchical sigmoid and negative sampling at once: one hidden vector, two matrices of output
-rows, the sum of both losses, as word2vec.c trains with -hs 1 -negative 5.
+rows, and the sum of both losses, as word2vec.c trains with -hs 1 -negative 5.
 
     loss = -sum over the nodes n of t's path of log s(±h.u_n)
            - log s(h.w_t) - sum over noise words k of log s(-h.w_k)
 
-Probabilities are those of the hierarchical sigmoid, which are exact. arXiv:1310.4546.
+Probabilities are those of the hierarchical sigmoid, which are exact. Source: arXiv:1310.4546.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from w2v.sampling.given import short
 
 
 class HsigmoidNeg(OutputLayer):
-    """The sum of `path`, a Hsigmoid, and `noise`, a Neg, which hold the rows: path.weight [V - 1,
-    D], noise.weight [V, D].
+    """The sum of the losses of `path`, a Hsigmoid, and `noise`, a Neg. They hold the output rows,
+    path.weight [V - 1, D] and noise.weight [V, D].
 
-    bias and sparse are for both; of_noise: what Neg takes besides: weight [V, D], sampler, per_row,
-    generator.
+    bias and sparse apply to both; of_noise are further arguments of Neg: weight [V, D], sampler,
+    per_row, generator.
     """
 
     takes = HsigmoidNegOptions
@@ -47,24 +47,24 @@ class HsigmoidNeg(OutputLayer):
     ) -> None:
         super().__init__(dim, counts, options, device=device, dtype=dtype)
         if not isinstance(bias, bool):
-            raise ValueError(f"bias is {short(bias)}, it must be True or False, for both matrices")
+            raise ValueError(f"bias is {short(bias)}, it must be True or False (for both matrices)")
         self.sparse, both = sparse, {"sparse": sparse, "bias": bias, **self.new}
         noise = NegOptions(self.options.negatives, self.options.noise_power)
         self.path = Hsigmoid(dim, self.counts, **both)
         self.noise = Neg(dim, self.counts, noise, **both, **of_noise)
 
     def make_rows(self, rows: int, weight: Tensor | None, bias: Tensor | bool) -> Made:
-        """No rows, [0, D]: they live in `path` and `noise`."""
+        """Returns no rows, [0, D]: they are in `path` and `noise`."""
         return torch.empty(0, self.dim), None
 
     def reset_parameters(self) -> None:
-        """That of both."""
+        """Resets the parameters of both layers."""
         self.path.reset_parameters()
         self.noise.reset_parameters()
 
     @property
     def sampler(self) -> Sampler:
-        """Where the noise words come from."""
+        """The sampler of the noise words."""
         return self.noise.sampler
 
     def _loss(self, hidden: Tensor, target: Tensor, row_of: Tensor | None) -> Tensor:

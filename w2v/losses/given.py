@@ -1,4 +1,4 @@
-"""Checks of what an output layer is made of."""
+"""Checks of the arguments that an output layer is constructed from."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from w2v.sampling.given import short
 
 
 def checked_counts(counts: Any) -> Tensor:
-    """counts [V] on the CPU. ValueError: they are no finite numbers of 0 or more, or too few or too
-    large."""
+    """Returns counts [V] as a CPU tensor. Raises ValueError unless they are at least two finite
+    numbers of 0 or more with a sum below 2^63."""
     try:
-        with torch.device("cpu"):  # also where layers are made without memory, on "meta"
+        with torch.device("cpu"):  # because layers may be constructed on the "meta" device
             found = counts if isinstance(counts, Tensor) else torch.as_tensor(np.array(counts))
             found = found.cpu()
     except (TypeError, ValueError, RuntimeError) as error:
@@ -37,7 +37,7 @@ def checked_counts(counts: Any) -> Tensor:
 
 
 def check_new(new: dict[str, Any]) -> None:
-    """ValueError: nothing can be made with this device and dtype."""
+    """Raises ValueError if PyTorch cannot create tensors with this device and dtype."""
     dtype = new["dtype"]
     if isinstance(dtype, torch.dtype) and not dtype.is_floating_point:
         raise ValueError(f"dtype is {dtype}, it must be floating point")
@@ -45,11 +45,11 @@ def check_new(new: dict[str, Any]) -> None:
         torch.empty(0, **new)
     except (TypeError, ValueError, RuntimeError, AssertionError) as error:
         made = f"device {new['device']!r} and dtype {dtype!r}"
-        raise ValueError(f"PyTorch makes no tensor with {made} here") from error
+        raise ValueError(f"PyTorch cannot create a tensor with {made} here") from error
 
 
 def check_given(tensor: Any, name: str, shape: list[int]) -> None:
-    """ValueError: a tensor to be shared is none, not floating point or of another shape."""
+    """Raises ValueError unless `tensor`, to be shared, is a floating-point tensor of this shape."""
     if not isinstance(tensor, Tensor):
         wanted = "a tensor" if name == "weight" else "True, False or a tensor"
         raise ValueError(f"{name} is {short(tensor)}, it must be {wanted}")
@@ -59,6 +59,6 @@ def check_given(tensor: Any, name: str, shape: list[int]) -> None:
 
 
 def check_kind(value: Any, name: str, kind: type) -> None:
-    """ValueError: the value is neither of this kind nor None."""
+    """Raises ValueError unless the value is None or an instance of `kind`."""
     if value is not None and not isinstance(value, kind):
         raise ValueError(f"{name} is {short(value)}, it must be a {kind.__name__} or None")

@@ -1,13 +1,13 @@
-"""Hierarchical sigmoid: the inner nodes on the target's path x a logistic link on each.
+"""Hierarchical sigmoid: scores the inner nodes on the target's path, with a logistic link on each.
 
     P(w | h) = prod over nodes n of w's path s((2 label - 1) z_n),  z_n = h.w_n (+ b_n), s = sigmoid
 
-and the loss is -log P: the probabilities of all V words sum to 1 whatever the weights are, so the
-loss is exact. One target costs its path's length, log2 V in a balanced tree and less in Huffman's,
-where frequent words have short paths. Which way a label points is stated in `w2v.tree`. Morin and
+The loss is -log P. The probabilities of all V words sum to 1 for any weights, so the loss is exact.
+A target costs the length of its path: log2 V in a balanced tree, and less on average in a Huffman
+tree, where frequent words have short paths. `w2v.tree` defines the meaning of labels. Morin and
 Bengio 2005; Mikolov et al. 2013, arXiv:1301.3781.
 
-    layer = Hsigmoid(dim, counts)                             # Huffman's tree over the counts
+    layer = Hsigmoid(dim, counts)                             # Huffman tree over the counts
     layer = Hsigmoid(dim, counts, tree=tree)                  # or a w2v.tree.Tree
     layer(hidden, target).mean().backward()
 """
@@ -29,16 +29,16 @@ from w2v.losses.math.paths import Paths, path_loss
 from w2v.losses.options import HsigmoidOptions
 from w2v.tree import Tree, huffman
 
-EXPANSIONS = 16  # open nodes per row and step that the best-first search looks into
+EXPANSIONS = 16  # open nodes per row that the best-first search expands in one step
 
 
 class _Tables(NamedTuple):
-    """A tree's arrays on a device.
+    """A tree's arrays on one device.
 
-    paths: of all words, none longer than `longest`. levels: per level its nodes, which of their
-    children are inner nodes, which are leaves; the children of a level are counted code 0 first.
-    order [V]: each class's place among the leaves of all levels. children [rows, 2]: the inner
-    node, or -1 - class.
+    paths: of all words, with at most `longest` nodes each. levels: for each level its nodes, and
+    which of their children are inner nodes and which leaves; a level's children are counted with
+    code 0 first. order [V]: each class's position among the leaves of all levels. children
+    [rows, 2]: the inner node, or -1 - class.
     """
 
     paths: Paths
@@ -49,9 +49,9 @@ class _Tables(NamedTuple):
 
 
 class Hsigmoid(OutputLayer):
-    """Hierarchical sigmoid over a binary tree. Row n of `weight` [tree.rows, D] belongs to the
-    tree's node n. tree: None for Huffman's over the counts; sparse: the gradients of weight and
-    bias are sparse tensors with one entry per visited node."""
+    """Hierarchical sigmoid over a binary tree; row n of `weight` [tree.rows, D] belongs to node n.
+    tree: None for the Huffman tree of the counts; sparse: whether the gradients of weight and bias
+    are sparse tensors with one entry per visited node."""
 
     takes = HsigmoidOptions
 
@@ -77,7 +77,7 @@ class Hsigmoid(OutputLayer):
         if tree is None:
             whole = counts.long()
             if not torch.equal(whole.to(counts.dtype), counts):
-                raise ValueError("counts holds fractions, Huffman's tree needs whole numbers")
+                raise ValueError("counts holds fractions, a Huffman tree needs whole numbers")
             tree = huffman(whole.numpy())
         elif len(tree) != V:
             raise ValueError(f"the tree has {len(tree)} leaves, but counts has {V} classes")
@@ -85,7 +85,7 @@ class Hsigmoid(OutputLayer):
         return tree.rows
 
     def unigram_bias(self) -> Tensor:
-        """log of what a node's two branches count [rows]; a branch without any counts half."""
+        """Returns the log ratio of the counts of each node's branches [rows]; 0 counts as 0.5."""
         starts, nodes, signs, _ = self._on(torch.device("cpu")).paths
         counts = self.counts.double().repeat_interleave(starts.diff())
         of_branches = (counts * (signs == sign) for sign in (1, -1))
@@ -94,7 +94,7 @@ class Hsigmoid(OutputLayer):
         return (one / other).log()
 
     def _loss(self, hidden: Tensor, target: Tensor, row_of: Tensor | None) -> Tensor:
-        if whole_batch(target)[1]:  # how long the paths are is hidden
+        if whole_batch(target)[1]:  # vmap hides the values, and with them the path lengths
             found = rows_for(self._log_prob(hidden), row_of)
             return -found.gather(1, target[:, None])[:, 0]
         tables = self._on(hidden.device)
@@ -102,34 +102,34 @@ class Hsigmoid(OutputLayer):
         return path_loss(hidden, self.weight, self.bias, paths, self.sparse)
 
     def _log_prob(self, hidden: Tensor) -> Tensor:
-        """Level by level from the root: children share their parent's probability."""
+        """Computes level by level from the root, so that children share their parent's sum."""
         tables, dtype = self._on(hidden.device), accumulate_dtype(hidden)
         with torch.autocast(hidden.device.type, enabled=False):
-            # [rows, N]: a node's scores lie side by side
+            # [rows, N], so that the scores of a node are contiguous
             z = self.weight.to(dtype) @ hidden.to(dtype).T
             if self.bias is not None:
                 z = z + self.bias.to(dtype)[:, None]
             log_p, leaves = z.new_zeros(1, len(hidden)), []
             for nodes, inner, leaf in tables.levels:
                 at = z.index_select(0, nodes)
-                # codes 0 have label 1
+                # code 0 has label 1
                 below = torch.cat([log_p + F.logsigmoid(at), log_p + F.logsigmoid(-at)])
                 leaves.append(below.index_select(0, leaf))
                 log_p = below.index_select(0, inner)
             return torch.cat(leaves).index_select(0, tables.order).T.contiguous()
 
     def _predict(self, hidden: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        """By best-first search: a node's probability bounds those of all leaves below it, so that a
-        branch less probable than the k-th best leaf found is never entered. Rows so flat that the
-        search would cost more than scoring all leaves are scored."""
+        """Best-first search: a node's probability is an upper bound for the leaves below it, so a
+        branch that is less probable than the k-th best leaf so far is never entered. Where the
+        search would cost more than scoring all leaves, all leaves are scored."""
         with torch.autocast(hidden.device.type, enabled=False):
             return self._search(hidden.to(accumulate_dtype(hidden)), k)
 
     def _sample(self, hidden: Tensor, generator: Generator, temperature: float) -> Tensor:
-        """By a walk from the root in which every branch is drawn by temperature."""
+        """Walks from the root and draws each branch at this temperature."""
         tables, dtype = self._on(hidden.device), accumulate_dtype(hidden)
         ids = torch.zeros(len(hidden), dtype=torch.int64, device=hidden.device)
-        rows = torch.arange(len(hidden), device=hidden.device)  # that have not reached a leaf
+        rows = torch.arange(len(hidden), device=hidden.device)  # rows that have not reached a leaf
         nodes = tables.paths.nodes[:1].long().expand(len(hidden))
         with torch.autocast(hidden.device.type, enabled=False):
             while len(rows):
@@ -146,7 +146,7 @@ class Hsigmoid(OutputLayer):
         return ids
 
     def _search(self, hidden: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        """predict for rows that are few enough to hold all their open nodes at once."""
+        """`_predict` for rows few enough to hold all their open nodes in memory at once."""
         tables = self._on(hidden.device)
         ids = torch.zeros(len(hidden), k, dtype=torch.int64, device=hidden.device)
         best = hidden.new_full((len(hidden), k), -torch.inf)
@@ -154,7 +154,7 @@ class Hsigmoid(OutputLayer):
         busy = torch.arange(len(hidden), device=hidden.device)
         nodes = tables.paths.nodes[:1].long().expand(len(hidden), 1)
         log_p = hidden.new_zeros(len(hidden), 1)  # of the open nodes, [busy, open]
-        # nodes that a row may enter before all of its leaves are scored
+        # number of nodes that a row may enter before all of its leaves are scored
         entries = max(64, k, self.tree.rows // 32)
         while len(busy):
             width = min(max(k, EXPANSIONS), log_p.shape[1])
@@ -187,7 +187,7 @@ class Hsigmoid(OutputLayer):
         return ids, best
 
     def _on(self, device: torch.device) -> _Tables:
-        """The tree's arrays on a device, made when first needed."""
+        """Returns the tree's arrays on a device, built on first use."""
         if device not in self._tables:
             tree, children = self.tree, self.tree.children()
             levels, classes, level = [], [], tree.nodes[:1]

@@ -1,4 +1,4 @@
-"""From the name of a loss to its output layer. Imports torch only when a layer is made."""
+"""Creates the output layer of a loss by name. Torch is imported only when a layer is made."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def layer_class(loss: str) -> type[OutputLayer]:
-    """The class of a loss in `w2v losses`."""
+    """Returns the layer class of a loss named as in `w2v losses`."""
     module, name = LOSSES[loss].layer.split(":")
     found: type[OutputLayer] = getattr(importlib.import_module(f"w2v.losses.{module}"), name)
     return found
@@ -23,9 +23,9 @@ def layer_class(loss: str) -> type[OutputLayer]:
 def make_layer(
     loss: str, dim: int, counts: Counts, options: LossOptions | None = None, **more: Any
 ) -> OutputLayer:
-    """The output layer of a loss by name. options: None for its defaults; more: those of its
-    settings that are to differ from options, and what the layer's class takes besides (weight,
-    bias, sparse, …)."""
+    """Returns a new output layer of the named loss. options: None for the defaults; more: settings
+    of the loss that override `options`, and further arguments of the layer's class (weight, bias,
+    sparse, …)."""
     if loss not in LOSSES:
         raise ValueError(f"no loss {loss!r}: there are {', '.join(LOSSES)}")
     kind = LOSSES[loss].options

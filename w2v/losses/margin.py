@@ -1,5 +1,5 @@
-"""Softmax losses that make training harder by a margin: the target's score is moved, the others are
-not.
+"""Softmax losses with a margin: during training the target's score is lowered, which makes the task
+harder; the other scores stay as they are.
 
     loss = log(exp z' + sum_{j != t} exp z_j) - z'
     SmSoftmax  z = h @ w.T + b     z' = z_t - m                      Liang et al. 2017 (soft margin)
@@ -7,7 +7,7 @@ not.
     LSoftmax   z = h @ w.T         z' = |w_t| |h| (psi + lambda cos) / (1 + lambda),
                psi(angle) = (-1)^k cos(m angle) - 2k for an angle in [k pi/m, (k + 1) pi/m]
                                                Liu et al. 2016, arXiv:1612.02295
-Probabilities are the softmax of z, without the margin. The scores [N, V] are never held.
+Probabilities are the softmax of z, without the margin. The scores [N, V] are never held in memory.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ Move = Callable[[Tensor, Tensor | None, Tensor], Tensor]
 def moved_cross_entropy(
     operands: Operands, target: Tensor, row_of: Tensor | None, move: Move
 ) -> Tensor:
-    """Softmax cross-entropy [N] of operands (hidden, weight, bias) in which z' = move(z_t, rows,
-    classes) stands for the target's score.
+    """Returns the softmax cross-entropy [N] of operands (hidden, weight, bias) in which the
+    target's score z_t is replaced by z' = move(z_t, rows, classes).
 
-    Targets that share a hidden row are each other's wrong answers, with their scores unmoved.
-    `move` is called with the scores [P] of the distinct pairs (hidden row, class), their rows
+    Targets that share a hidden row are wrong answers to each other, with unmoved scores.
+    `move` is called with the scores [P] of the distinct (hidden row, class) pairs, their rows
     (None: 0 … P - 1) and their classes.
     """
     hidden, weight, _ = operands
@@ -55,11 +55,11 @@ def moved_cross_entropy(
 
 
 def other_pairs(score: Tensor, rows: Tensor, num_rows: int) -> Tensor:
-    """log of the sum of exp(score) over the *other* pairs of each pair's row: [P]; `floor_of` where
-    there is none.
+    """Returns, for each pair, the log of the sum of exp(score) over the *other* pairs of its row:
+    [P]; `floor_of` where there are none.
 
-    No digits cancel: the sum without a row's largest is taken separately, and from the full sum
-    only smaller terms than the largest are subtracted.
+    Avoids cancellation: the sum without a row's largest score is computed separately, and only
+    terms smaller than the largest are subtracted from the full sum.
     """
     floor = floor_of(score.dtype)
 
@@ -88,8 +88,8 @@ def other_pairs(score: Tensor, rows: Tensor, num_rows: int) -> Tensor:
 
 
 def unit_rows(x: Tensor) -> Tensor:
-    """Rows divided by their lengths. A row of zeros has no direction: it stays 0, and its gradient
-    is 0."""
+    """Returns x with rows of length 1. A row of zeros has no direction: it stays 0, and so does its
+    gradient."""
     length = torch.linalg.vector_norm(x, dim=1, keepdim=True)
     none = ~(length > 0)
     inverse: Tensor = (1 / length.masked_fill(none, 1)).masked_fill(none, 0)
@@ -97,16 +97,16 @@ def unit_rows(x: Tensor) -> Tensor:
 
 
 def am_operands(hidden: Tensor, weight: Tensor, scale: float) -> tuple[Tensor, Tensor]:
-    """(h, w) with h @ w.T = scale x cosine, in float32 (float64 stays)."""
+    """Returns (h, w) with h @ w.T = scale x cosine, in float32 (float64 inputs stay float64)."""
     dtype = accumulate_dtype(hidden)
     return scale * unit_rows(hidden.to(dtype)), unit_rows(weight.to(dtype))
 
 
 def angular_score(score: Tensor, length: Tensor, margin: int, annealing: float) -> Tensor:
-    """length x (psi(angle) + annealing cos(angle)) / (1 + annealing), cos(angle) = score / length:
-    L-softmax's z'.
+    """Returns length x (psi(angle) + annealing cos(angle)) / (1 + annealing) with cos(angle) =
+    score / length: the z' of L-softmax.
 
-    length [N] = |w_t| |h|. Where it is 0 there is no angle, and the score stays.
+    length [N] = |w_t| |h|. Where it is 0 the angle is undefined and the score is returned.
     """
     some = length > 0
     cosine = score / length.masked_fill(~some, 1)
@@ -124,7 +124,7 @@ def angular_score(score: Tensor, length: Tensor, margin: int, annealing: float) 
 
 
 def l_move(hidden: Tensor, weight: Tensor, margin: int, annealing: float) -> Move:
-    """L-softmax's `move` for `moved_cross_entropy`."""
+    """Returns the `move` of L-softmax for `moved_cross_entropy`."""
 
     def move(score: Tensor, rows: Tensor | None, classes: Tensor) -> Tensor:
         h = torch.linalg.vector_norm(hidden.to(score.dtype), dim=1)
@@ -135,12 +135,12 @@ def l_move(hidden: Tensor, weight: Tensor, margin: int, annealing: float) -> Mov
 
 
 class MarginLayer(FullLayer):
-    """Layers that move the target's score while training; a subclass adds `_move`."""
+    """Base of layers that move the target's score in training; subclasses implement `_move`."""
 
     others_only = True
 
     def of_sums(self, total: Tensor, score: Tensor, *more: Tensor) -> Tensor:
-        moved = self._move(score, score)(score, None, score)  # where neither h nor w is asked
+        moved = self._move(score, score)(score, None, score)  # these moves ignore h and w
         return -F.logsigmoid(moved - total)
 
     def _loss(self, hidden: Tensor, target: Tensor, row_of: Tensor | None) -> Tensor:
@@ -150,7 +150,7 @@ class MarginLayer(FullLayer):
 
     @abstractmethod
     def _move(self, hidden: Tensor, weight: Tensor) -> Move:
-        """Returns how the target's score is moved."""
+        """Returns the function that moves the target's score."""
 
 
 class SmSoftmax(MarginLayer):
@@ -164,12 +164,12 @@ class SmSoftmax(MarginLayer):
 
 
 class DirectedLayer(MarginLayer):
-    """Margin layers without a bias whose own output rows start as random directions of length about
-    1: rows of zeros would have no angle. Rows that are passed in should not be 0 either."""
+    """Base of margin layers without a bias. Their own output rows start as random directions of
+    length about 1, because rows of zeros have no angle. Shared rows should not be 0 either."""
 
     def make_rows(self, rows: int, weight: Tensor | None, bias: Tensor | bool) -> Made:
         if bias is not False:
-            raise ValueError(f"{type(self).__name__} scores angles, it has no bias")
+            raise ValueError(f"{type(self).__name__} scores angles and takes no bias")
         return super().make_rows(rows, weight, False)
 
     def start_rows(self, weight: Tensor) -> None:
@@ -183,7 +183,7 @@ class AmSoftmax(DirectedLayer):
     options: AmSoftmaxOptions
 
     def operands(self, hidden: Tensor) -> Operands:
-        """(scale x unit rows of hidden, unit rows of weight, None)."""
+        """Returns (scale x unit rows of hidden, unit rows of weight, None)."""
         return *am_operands(hidden, self.weight, self.options.scale), None
 
     def _move(self, hidden: Tensor, weight: Tensor) -> Move:
@@ -200,7 +200,7 @@ class LSoftmax(DirectedLayer):
         return l_move(hidden, weight, self.options.angular_margin, self.options.annealing)
 
     def shares(self, hidden: Tensor, classes: Tensor) -> Tensor:
-        """And |h| |w| of a target that is here."""
+        """Returns the sums of `sums_here` and |h| |w_t| where this rank has the target, [N, 3]."""
         assert self.shard is not None
         local, mine, (h, weight, _) = local_part(self, hidden, classes)
         total, score = sums_here(self, hidden, classes)

@@ -1,5 +1,5 @@
-"""The losses' own settings: what exists only for one loss. Free of torch and NumPy, so that --help
-can list them.
+"""The settings that belong to a single loss. Imports neither torch nor NumPy, so that --help can
+list them.
 
 On the command line `--negatives 10`, in YAML `negatives: 10` or `loss.negatives: 10`.
 """
@@ -12,7 +12,7 @@ from typing import Any
 from w2v.kernels.plan import CROSS_ENTROPY, LOG_Z_BIAS, NOISE, PATH, WORD_BIAS, FusedPlan
 from w2v.settings.declare import setting
 
-BIAS = "give every output word a bias that is trained: a point of analogies, a fifth of the speed"
+BIAS = "give output words a trained bias: gains a point of analogies, costs a fifth of the speed"
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class LossOptions:
     """The settings of one loss."""
 
     def plan(self) -> FusedPlan | None:
-        """What the loss asks of a fused kernel; None: no fused kernel has it."""
+        """Returns the plan of the fused kernel, or None for losses without one."""
         return None
 
 
@@ -38,12 +38,12 @@ class SampledOptions(LossOptions):
 
     @property
     def has_bias(self) -> bool:
-        """Whether every output word has a bias that is trained. Without one, vectors whose scores
-        are log-probabilities must hold how frequent a word is, and hold less of its meaning."""
+        """Whether every output word has a trained bias. Without one, vectors whose scores are
+        log-probabilities must also encode word frequency, at the expense of meaning."""
         return False
 
     def noise_plan(self, rows: int = NOISE, **more: Any) -> FusedPlan:
-        """A plan with this noise."""
+        """Returns a plan with this noise distribution."""
         return FusedPlan(rows, negatives=self.negatives, power=self.noise_power, **more)
 
 
@@ -61,7 +61,7 @@ class NceOptions(SampledOptions):
 
     nce_log_z: str = setting(
         "auto",
-        "log Z, subtracted from every score: auto is log V; learned starts there and is trained",
+        "log Z, subtracted from every score; auto: log V; learned: starts at log V, is trained",
         choices=("auto", "learned"),
         or_number=True,
     )
@@ -72,11 +72,11 @@ class NceOptions(SampledOptions):
         return self.nce_bias
 
     def log_z(self) -> float | None:
-        """The constant log Z; None where it is log V, or starts there."""
+        """Returns the constant log Z; None if it is log V or starts there."""
         return None if self.nce_log_z in ("auto", "learned") else float(self.nce_log_z)
 
     def plan(self) -> FusedPlan:
-        """Hits stay, for they are noise."""
+        """Noise words that equal the target are kept: NCE treats them as noise."""
         learned = self.nce_log_z == "learned"
         bias = WORD_BIAS * self.has_bias + LOG_Z_BIAS * learned
         return self.noise_plan(offsets=1, bias=bias, log_z=0.0 if learned else self.log_z())
@@ -94,24 +94,24 @@ class SampledSoftmaxOptions(SampledOptions):
         return self.softmax_bias
 
     def plan(self) -> FusedPlan:
-        """Its noise is drawn with replacement, once per window, so that word i is to be expected
-        k·q(i) times among k; the layer draws distinct words and expects 1 - (1 - q)^tries. For a
-        few words of many thousands the two hardly differ."""
+        """The kernel draws noise with replacement once per window, so that word i is expected
+        k·q(i) times among k words; the layer draws distinct words and expects 1 - (1 - q)^tries.
+        For few words out of many thousands the two hardly differ."""
         hits, bias = int(self.remove_hits), WORD_BIAS * self.has_bias
         return self.noise_plan(link=CROSS_ENTROPY, offsets=1, skip_hits=hits, bias=bias)
 
 
 @dataclass(frozen=True)
 class SoftmaxOptions(LossOptions):
-    """Full softmax: nothing to set."""
+    """Full softmax; has no settings."""
 
 
 @dataclass(frozen=True)
 class LabelSmoothingOptions(LossOptions):
-    """Full softmax against the target mixed with the uniform distribution."""
+    """Full softmax with the target mixed with the uniform distribution."""
 
     smoothing: float = setting(
-        0.1, "share alpha of the probability spread evenly over all classes", low=0, high=1
+        0.1, "share alpha of the probability that is spread evenly over all classes", low=0, high=1
     )
 
 
@@ -119,66 +119,66 @@ class LabelSmoothingOptions(LossOptions):
 class SparseSoftmaxOptions(LossOptions):
     """Softmax over the highest scores only."""
 
-    top_k: int = setting(128, "how many of the highest scores are kept; fewer learn less", low=1)
-    keep_target: bool = setting(True, "keep the target's score too when it is not among them")
+    top_k: int = setting(128, "number of highest scores kept; with fewer, less is learnt", low=1)
+    keep_target: bool = setting(True, "keep the target's score even if it is not among the top k")
 
 
 @dataclass(frozen=True)
 class AmSoftmaxOptions(LossOptions):
     """Additive margin: scale * (cos - margin) for the target, scale * cos for the others.
 
-    The defaults are for text, where a context leaves many right answers. The paper's are for faces,
-    each of which has one; with them the demo corpus gets half as many questions right.
-    `w2v.compat.losses.am_softmax_loss` keeps the paper's.
+    The defaults suit text, where several words are right in a context. Those of the paper are for
+    faces, with one right answer each; with them the demo corpus gets half as many analogies right.
+    `w2v.compat.losses.am_softmax_loss` has the paper's defaults.
     """
 
-    scale: float = setting(15.0, "factor on the cosines (30 in the paper, for faces)", above=0)
+    scale: float = setting(15.0, "factor on the cosines (the paper: 30, for faces)", above=0)
     am_margin: float = setting(
-        0.1, "margin subtracted from the target's cosine (0.35 in the paper)", low=0
+        0.1, "margin subtracted from the target's cosine (the paper: 0.35)", low=0
     )
 
 
 @dataclass(frozen=True)
 class LSoftmaxOptions(LossOptions):
-    """Large margin: the target's angle is multiplied.
+    """Large margin: the target's angle is multiplied by an integer.
 
-    The bare margin (annealing 0, as in `w2v.compat.losses.l_softmax_loss`) asks every right answer
-    to stand out from all others; a word's context leaves many right answers, and vectors shrink
-    towards 0 instead.
+    The margin alone (annealing 0, as in `w2v.compat.losses.l_softmax_loss`) demands that every
+    right answer stand out from all others; in text several words are right in a context, and the
+    vectors shrink towards 0 instead.
     """
 
-    angular_margin: int = setting(2, "factor m on the target's angle", low=1, high=4)
+    angular_margin: int = setting(2, "factor m of the target's angle", low=1, high=4)
     annealing: float = setting(
         10.0,
-        "lambda: (lambda * plain score + margin score) / (1 + lambda); near 0 nothing is learnt"
-        " from text",
+        "lambda: (lambda * plain score + margin score) / (1 + lambda); with values near 0"
+        " nothing is learnt from text",
         low=0,
     )
 
 
 @dataclass(frozen=True)
 class SmSoftmaxOptions(LossOptions):
-    """Soft margin: subtracted from the target's score."""
+    """Soft margin: a constant is subtracted from the target's score."""
 
     sm_margin: float = setting(0.5, "margin subtracted from the target's score", low=0)
 
 
 @dataclass(frozen=True)
 class AdaptiveOptions(LossOptions):
-    """Adaptive softmax: frequent words in the head, others in clusters of decreasing size."""
+    """Adaptive softmax: frequent words in the head, the others in clusters."""
 
     cutoffs: tuple[str, ...] = setting(
-        (), "first ids of the clusters, ascending; none: chosen by a cost model"
+        (), "first id of each cluster, ascending; by default a cost model chooses them"
     )
     div_value: float = setting(
-        4.0, "each further cluster's vectors are shorter by this factor", low=1
+        4.0, "factor by which the vectors of each further cluster are shorter", low=1
     )
     head_bias: bool = setting(False, "give the head a bias")
 
 
 @dataclass(frozen=True)
 class HsigmoidOptions(LossOptions):
-    """Hierarchical softmax over the Huffman tree: nothing to set."""
+    """Hierarchical softmax over the Huffman tree; has no settings."""
 
     def plan(self) -> FusedPlan:
         return FusedPlan(PATH)
@@ -189,5 +189,5 @@ class HsigmoidNegOptions(SampledOptions):
     """Hierarchical softmax and negative sampling at once."""
 
     def plan(self) -> FusedPlan:
-        """Two matrices of output rows."""
+        """A plan with two matrices of output rows."""
         return self.noise_plan(PATH + NOISE, skip_hits=1, path="path.weight", noise="noise.weight")

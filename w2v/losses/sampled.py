@@ -1,14 +1,14 @@
 """Losses that score the target against a few noise words: negative sampling, NCE, sampled softmax.
 
-With the score s(w) = h.w (+ b_w), k noise words drawn from q, and n(w) how often w is to be
-expected among them (k q(w) when words may repeat):
+With the score s(w) = h.w (+ b_w), k noise words drawn from q, and n(w) the expected number of
+occurrences of w among them (k q(w) if words may repeat):
 
-    neg              logistic        z(w) = s(w)     noise words equal to the target left out
+    neg              logistic        z(w) = s(w)     noise words equal to the target are left out
     nce              logistic        z(w) = s(w) - log Z - log n(w)
-    sampled-softmax  cross-entropy   z(w) = s(w) - log n(w) noise words equal to the target left out
+    sampled-softmax  cross-entropy   z(w) = s(w) - log n(w)     leaves them out too
 
-    logistic:      softplus(-z) of the target, plus the noise words' softplus(z)
-    cross-entropy: logsumexp over target and noise words - the target's z
+    logistic:      softplus(-z) of the target plus softplus(z) of every noise word
+    cross-entropy: logsumexp over target and noise words - z of the target
 
 arXiv:1310.4546 (neg), arXiv:1206.6426 (nce), arXiv:1412.2007 (sampled softmax).
 """
@@ -39,18 +39,18 @@ class SampledLayer(FullLayer):
     """Base of the sampled losses.
 
     Args:
-        sampler: where the noise words come from; None: counts^options.noise_power.
-        per_row: draw noise words for every hidden row instead of once for all of them.
-        sparse: give `weight` and `bias` sparse gradients that hold only the rows scored.
-        generator: for the draws; it may be replaced at any time.
+        sampler: the source of noise words; None: drawn by counts^options.noise_power.
+        per_row: draw noise words for each hidden row instead of once for all of them.
+        sparse: give `weight` and `bias` sparse gradients of only the rows scored.
+        generator: the random generator for the draws; it may be replaced at any time.
     """
 
     options: SampledOptions
     link: ClassVar[Link] = LOGISTIC
-    unique: ClassVar[bool] = False  # whether the noise words of a draw are distinct
+    unique: ClassVar[bool] = False  # whether the noise words of a draw are all different
     subtracts_counts: ClassVar[bool] = True
     removes_hits = False
-    # (U, r, n): the hidden rows are rows r, r + n, … of a batch of U, and so are their noise words
+    # (U, r, n): the hidden rows are rows r, r + n, … of a batch of U; likewise their noise words
     share: tuple[int, int, int] | None = None
 
     def __init__(
@@ -87,9 +87,9 @@ class SampledLayer(FullLayer):
         return super().make_rows(rows, weight, self.options.has_bias if bias is False else bias)
 
     def draw(self, hidden: Tensor) -> Candidates:
-        """Noise words for the rows of `hidden`; under torch.func.vmap the same for all it maps."""
+        """Draws noise words for the rows of `hidden`; under torch.func.vmap, one draw for all."""
         if self.per_row and whole_batch(hidden)[1]:
-            raise ValueError("per_row=True draws for rows that torch.func.vmap hides: use False")
+            raise ValueError("per_row=True does not work under torch.func.vmap: use per_row=False")
         size = len(hidden) if self.share is None else self.share[0]
         rows, device = size or None if self.per_row else None, hidden.device
         drawn = self.options.negatives, self.unique, self.generator
@@ -111,7 +111,7 @@ class SampledLayer(FullLayer):
     def loss_with(
         self, samples: Candidates, hidden: Tensor, target: Tensor, row_of: Tensor | None = None
     ) -> Tensor:
-        """Loss [N] with given noise words; arguments as in `forward`, not checked."""
+        """Returns the loss [N] with given noise words; arguments as in `forward`, unchecked."""
         sampled, counts = samples.sampled, None
         if self.subtracts_counts:
             of_labels = self._label_counts(samples, target, row_of)
@@ -129,8 +129,8 @@ class SampledLayer(FullLayer):
         return sampled_step.sampled_loss(hidden, rows, offset, taken)
 
     def shares(self, hidden: Tensor, classes: Tensor) -> Tensor:
-        """Of the noise words and the targets that are here: the logistic loss, or, as of all
-        classes, the log-sum-exp and the target's score. All ranks draw the same words."""
+        """As in FullLayer, for the noise words and targets on this rank: the logistic loss [N, 1],
+        or the log-sum-exp and the target's score [N, 2]. All ranks draw the same words."""
         assert self.shard is not None
         samples, dtype, counts = self.draw(hidden), accumulate_dtype(hidden), None
         own, here = (self.shard.has(ids).nonzero()[:, 0] for ids in (classes, samples.sampled))
@@ -146,7 +146,7 @@ class SampledLayer(FullLayer):
             true, noise = true + offset[:n], noise + offset[n:]
         if self.removes_hits:
             noise = noise.masked_fill(classes[:, None] == sampled, REMOVED)
-        # a label that another rank has costs nothing here
+        # a label that is on another rank must add nothing here
         absent = -REMOVED if self.link is LOGISTIC else REMOVED
         labels = noise.new_full((len(classes),), absent).index_copy(0, own, true)[:, None]
         if self.link is LOGISTIC:
@@ -160,8 +160,8 @@ class SampledLayer(FullLayer):
     def _rows(
         self, ids: Tensor, counts: Tensor | None, dtype: torch.dtype
     ) -> tuple[Tensor, Tensor | None]:
-        """Output rows by their numbers, and what is added to their scores; counts: those expected,
-        if they count."""
+        """Returns the output rows `ids` and what is added to their scores. counts: the expected
+        counts, if they are to be subtracted."""
         tables = (self.weight,) if self.bias is None else (self.weight, self.bias)
         rows, *bias = sampled_step.take_rows(ids, self.sparse, *tables)
         offset = bias[0] if bias else None
@@ -171,11 +171,11 @@ class SampledLayer(FullLayer):
         return rows, offset
 
     def constants(self, log_counts: Tensor) -> Tensor:
-        """What is subtracted from scores of words with these expected counts."""
+        """Returns what is subtracted from the scores of words with these expected counts."""
         return log_counts
 
     def _label_counts(self, samples: Candidates, target: Tensor, row_of: Tensor | None) -> Tensor:
-        """Expected counts [N]: those that came with the samples, else the sampler's."""
+        """Returns expected counts [N]: those given with the samples, else from the sampler."""
         if samples.true_expected_count is not None:
             return samples.true_expected_count.view(target.shape)
         tries = samples.num_tries
@@ -185,15 +185,15 @@ class SampledLayer(FullLayer):
 
 
 class Neg(SampledLayer):
-    """Negative sampling. Its scores estimate log(P(w | h) / q(w)) + constant, so that log q is
-    added back for log_prob and nll."""
+    """Negative sampling. Its scores estimate log(P(w | h) / q(w)) + constant, so log q is added
+    back for log_prob and nll."""
 
     takes = NegOptions
     removes_hits = True
     subtracts_counts = False
 
     def unigram_bias(self) -> Tensor:
-        """As its scores are log P / q, less log k."""
+        """As in OutputLayer; scores are log(P / q) - log k."""
         noise = self.sampler.probability(torch.arange(self.num_classes, device="cpu"))
         log_q = log_count(noise, torch.float64)
         return super().unigram_bias() - log_q - math.log(self.options.negatives)
@@ -206,7 +206,7 @@ class Neg(SampledLayer):
 
 class Nce(SampledLayer):
     """Noise-contrastive estimation. options.nce_log_z: "auto" (log V), "learned" (a parameter that
-    starts there), or a number; options.nce_bias: a bias for every word, as bias=True."""
+    starts at log V), or a number; options.nce_bias: a bias for every word, like bias=True."""
 
     takes = NceOptions
     options: NceOptions
@@ -234,8 +234,8 @@ class Nce(SampledLayer):
 
 
 class SampledSoftmax(SampledLayer):
-    """Softmax over the target and the noise words, which are distinct; options.remove_hits leaves
-    out those that equal the target."""
+    """Softmax over the target and distinct noise words; options.remove_hits excludes those that
+    equal the target."""
 
     takes = SampledSoftmaxOptions
     options: SampledSoftmaxOptions

@@ -1,18 +1,18 @@
-"""Output layers whose V rows are dealt out to ranks, a contiguous part each; the first V mod n have
-one row more (TensorFlow's `div` partition). Those that score all rows or noise words can be,
-hsigmoid and adaptive softmax cannot.
+"""Output layers whose V rows are sharded over ranks, a contiguous part each; the first V mod n
+ranks have one row more (TensorFlow's `div` partition). Layers that score all rows or noise words
+can be sharded, hsigmoid and adaptive softmax cannot.
 
-    own = layer.shares(hidden, classes)      # [N, K], what a rank's rows say of all ranks' tokens
-    loss = layer.of_shares(found)            # [N], of what all have found [ranks, N, K]
+    own = layer.shares(hidden, classes)      # [N, K], from one rank's rows for all ranks' tokens
+    loss = layer.of_shares(found)            # [N], from the results of all ranks [ranks, N, K]
 
     softmax    total_r = log sum_{j on r} exp z_j [N],    score_r = the target's z, if r has it
                loss = log sum_r exp total_r - sum_r score_r
 
-What travels is the hidden rows and their gradients, 3 N D numbers a step, instead of the gradient
-of all rows, 2 V D, or of the used ones. The gradient of its own rows a rank finds by itself.
+Ranks exchange hidden rows and their gradients, 3 N D numbers per step, instead of the gradients of
+all rows, 2 V D, or of the used ones. Each rank computes the gradient of its own rows itself.
 
-Behind a rank's rows stands one of zeros with the score -infinity, nearly: the target of those whose
-class another rank has.
+A rank's rows are followed by a row of zeros with a score of almost -infinity, which stands for the
+targets whose class is on another rank.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ STEP = 1024  # rows that are drawn at a time, a multiple of 16: see `Shard.drawn
 
 
 class Ranks(Protocol):
-    """The processes: see `w2v.training.world`."""
+    """The ranks, as in `w2v.training.world`."""
 
     rank: int
     size: int
@@ -56,7 +56,7 @@ class Ranks(Protocol):
 
 @dataclass(frozen=True)
 class Shard:
-    """The rows of one rank: low … high - 1 of `classes`."""
+    """One rank's rows: low … high - 1 of `classes`."""
 
     ranks: Ranks
     low: int
@@ -74,12 +74,12 @@ class Shard:
         return self.high - self.low
 
     def has(self, classes: Tensor) -> Tensor:
-        """Whether each of them is here."""
+        """Returns whether each class is on this rank."""
         return (classes >= self.low) & (classes < self.high)
 
     def drawn(self, dim: int, draw: Callable[[Tensor], None]) -> Tensor:
         """Returns this rank's part of rows [V, dim] that `draw` fills with random numbers, and a
-        row of zeros: the numbers that it would fill all of them with, which are never held."""
+        row of zeros. The numbers are those of a single draw for all rows, which are never held."""
         found = torch.zeros(self.rows + 1, dim)
         # normal numbers come in sixteens, and otherwise where there are fewer
         edges = [*range(0, max(1, self.classes - STEP + 1), STEP), self.classes]
@@ -92,9 +92,9 @@ class Shard:
         return found
 
     def on_first(self, own: Tensor) -> np.ndarray:
-        """Returns the rows of all ranks on the first, from each one's own [rows, …], and none on
-        others. They travel a few at a time into a nameless temporary file, which is mapped, so that
-        nobody holds them all. RunError: it cannot be written."""
+        """Returns on rank 0 the rows of all ranks, from each rank's `own` [rows, …], elsewhere no
+        rows. They are sent a few at a time to a nameless memory-mapped temporary file, so that no
+        rank holds them all. Raises RunError if it cannot be written."""
         size, shape = self.ranks.size, (self.classes, *own.shape[1:])
         each, file, problem = own[:1].nbytes, None, ""
         with ExitStack() as stack:
@@ -116,8 +116,8 @@ class Shard:
             return np.memmap(file, piece.dtype, "r+", shape=shape)
 
     def deal(self, layer: FullLayer, otherwise: Callable[[Tensor], None]) -> None:
-        """Gives a layer, whatever rows it has, those of this rank alone, with the starting values
-        of `start_rows` and then `otherwise`, which are called with some of all rows."""
+        """Replaces the rows of a layer by this rank's rows, with the starting values of
+        `start_rows` and then `otherwise`, which are called with parts of all rows."""
 
         def draw(rows: Tensor) -> None:
             layer.start_rows(rows)
@@ -131,13 +131,13 @@ class Shard:
 
 
 def _first(rank: int, ranks: int, classes: int) -> int:
-    """The first class of a rank, or, of the one behind the last, how many there are."""
+    """Returns the first class of a rank; for rank = ranks, the number of classes."""
     each, more = divmod(classes, ranks)
     return rank * each + min(rank, more)
 
 
 class _OfAll(torch.autograd.Function):
-    """The hidden rows of all ranks [N, D] from this one's; the gradient is summed over them."""
+    """Gathers the hidden rows of all ranks [N, D]; sums their gradients over the ranks."""
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, ranks: Ranks) -> Tensor:
@@ -160,8 +160,8 @@ def _gathered(ranks: Ranks, rows: Tensor) -> list[Tensor]:
 
 
 def sharded_loss(layer: FullLayer, hidden: Tensor, target: Tensor) -> Tensor:
-    """Loss [n] of this rank's hidden [n, D] and target [n]. All ranks must ask at once, and take
-    the gradient of the plain sum: it is that of the sum over all ranks."""
+    """Returns the loss [n] of this rank's hidden [n, D] and target [n]. All ranks must call it and
+    differentiate the plain sum; the gradient is that of the sum over all ranks."""
     assert layer.shard is not None
     ranks = layer.shard.ranks
     of_all = _OfAll.apply(hidden, ranks)  # type: ignore[no-untyped-call]
@@ -180,7 +180,7 @@ def sharded_loss(layer: FullLayer, hidden: Tensor, target: Tensor) -> Tensor:
 
 
 def sums_here(layer: FullLayer, hidden: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
-    """(the log-sum-exp [N] of a rank's scores, the target's score where it has that, else 0)."""
+    """Returns (log-sum-exp [N] of this rank's scores, target's score or 0 if not on this rank)."""
     local, mine, operands = local_part(layer, hidden, classes)
     # no guess: the gradients of the totals are the shares of this rank
     product = product_dtype(accumulate_dtype(hidden))
@@ -192,8 +192,8 @@ def sums_here(layer: FullLayer, hidden: Tensor, classes: Tensor) -> tuple[Tensor
 def local_part(
     layer: FullLayer, hidden: Tensor, classes: Tensor
 ) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor, Tensor]]:
-    """(the place of each class among a rank's rows, behind them if it has that not; whether it has
-    it; what makes the scores)."""
+    """Returns (index of each class among this rank's rows, or of the row after them; whether it is
+    on this rank; hidden rows, weight and bias for the scores)."""
     shard = layer.shard
     assert shard is not None
     mine = shard.has(classes)

@@ -1,12 +1,12 @@
-"""Softmax over all V classes and its relatives: label smoothing, sparse softmax.
+"""Softmax over all V classes and its variants: label smoothing and sparse softmax.
 
     Softmax         log sum_j exp z_j - z_t                             z = hidden @ weight.T + bias
     LabelSmoothing  log sum_j exp z_j - sum_j q_j z_j,   q = (1 - a) onehot(t) + a / V
     SparseSoftmax   log sum_{j in K} exp z_j - z_t,     K = the k highest scores and t, or without t
 
-Label smoothing as in PyTorch: the target's class takes part in the uniform share (Szegedy et al.
+Label smoothing is as in PyTorch: the target's class also gets a uniform share (Szegedy et al.
 2016, arXiv:1512.00567). Sparse softmax: Sun et al. 2021, arXiv:2112.12433. Probabilities are the
-plain softmax of the scores. None of them ever holds the scores [N, V] of a batch.
+plain softmax of the scores. The scores [N, V] of a batch are never held in memory.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ Operands = tuple[Tensor, Tensor, Tensor | None]  # hidden, weight, bias
 
 
 class FullLayer(OutputLayer):
-    """Layers whose distribution is a softmax over all V classes; a subclass adds `_loss`. Their
-    rows can be dealt out to ranks, see `w2v.losses.sharded`."""
+    """Base of layers whose distribution is a softmax over all V classes; subclasses implement
+    `_loss`. Their rows can be sharded over ranks, see `w2v.losses.sharded`."""
 
     shard: Shard | None = None
-    others_only = False  # what is asked of `score_sums`
+    others_only = False  # the argument of `score_sums`
 
     def of_sums(self, total: Tensor, score: Tensor, *more: Tensor) -> Tensor:
-        """Loss [N] from the log-sum-exp, the target's score, and what else a rank has found."""
+        """Returns the loss [N] from log-sum-exp, target's score and further sums over ranks."""
         return total - score
 
     def shares(self, hidden: Tensor, classes: Tensor) -> Tensor:
-        """What this rank finds of the rows and classes [N] of all: [N, K]."""
+        """Returns this rank's sums [N, K] for the hidden rows and classes [N] of all ranks."""
         return torch.stack(sums_here(self, hidden, classes), 1)
 
     def of_shares(self, found: Tensor) -> Tensor:
-        """Loss [N] from what all ranks have found [ranks, N, K]."""
+        """Returns the loss [N] from the sums of all ranks [ranks, N, K]."""
         return self.of_sums(found[..., 0].logsumexp(0), *found[..., 1:].sum(0).unbind(1))
 
     @eager
@@ -54,7 +54,7 @@ class FullLayer(OutputLayer):
         return sharded_loss(self, rows, classes.view(-1)).view(classes.shape)
 
     def operands(self, hidden: Tensor) -> Operands:
-        """(h, w, b) whose softmax of h @ w.T + b is the layer's distribution."""
+        """Returns (h, w, b): the layer's distribution is the softmax of h @ w.T + b."""
         return hidden, self.weight, self.bias
 
     def _log_prob(self, hidden: Tensor) -> Tensor:
@@ -66,7 +66,7 @@ class FullLayer(OutputLayer):
 
 
 class Softmax(FullLayer):
-    """Cross-entropy of the softmax over all classes; the training loss is the nll."""
+    """Cross-entropy of the softmax over all classes; the training loss equals `nll`."""
 
     takes = SoftmaxOptions
 
@@ -101,8 +101,8 @@ class SparseSoftmax(FullLayer):
     """Cross-entropy over the top_k highest scores and the target's (keep_target), or over the top_k
     alone.
 
-    Without keep_target, a target outside the top k costs at least log k and nothing pulls its score
-    into the sum. A top_k above V means V.
+    Without keep_target, a target outside the top k costs at least log k, and its score gets no
+    gradient through the sum. A top_k above V means V.
     """
 
     takes = SparseSoftmaxOptions
@@ -116,7 +116,7 @@ class SparseSoftmax(FullLayer):
         return kept_cross_entropy(total, score, inside, self.options.keep_target)
 
     def shares(self, hidden: Tensor, classes: Tensor) -> Tensor:
-        """The highest scores of this rank, the target's, and its place among those of all + 1."""
+        """Returns this rank's highest scores, the target's score and 1 + its index among all."""
         assert self.shard is not None
         k, dtype = min(self.options.top_k, self.num_classes), accumulate_dtype(hidden)
         local, mine, operands = local_part(self, hidden, classes)
@@ -135,8 +135,8 @@ class SparseSoftmax(FullLayer):
 
 
 def kept_cross_entropy(top: Tensor, score: Tensor, inside: Tensor, keep_target: bool) -> Tensor:
-    """Loss [N] from the log-sum-exp `top` of the highest scores, the target's score and whether it
-    is among them."""
+    """Returns the loss [N] from the log-sum-exp `top` of the highest scores, the target's score,
+    and whether the target is among them."""
     if keep_target:
         top = torch.where(inside, top, log_add(top, score))
     return top - score

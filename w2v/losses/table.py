@@ -1,8 +1,8 @@
-"""The table of output layers. Every loss is: which output rows are scored for a target x a link
-function on the scores.
+"""The table of output layers. Every loss combines a choice of output rows that are scored for a
+target with a link function on the scores.
 
-Reading this table imports neither torch nor NumPy. Adding a loss = its class, its options, one
-entry here, its tests; the options of a loss that scores few rows have the plan of its fused kernel.
+Reading this table imports neither torch nor NumPy. A new loss needs its class, its options, an
+entry here and tests; the options of a loss that scores few rows include its fused kernel's plan.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from w2v.losses import options as of
 
 
 class Scored(Flag):
-    """Which output rows a loss scores for a hidden vector and its target."""
+    """The output rows that a loss scores for a hidden vector and its target."""
 
-    ALL = auto()  # those of all V words
-    LEVELS = auto()  # the head's, and those of the target's cluster
+    ALL = auto()  # all V words
+    LEVELS = auto()  # the head, and the cluster of the target
     PATH = auto()  # the inner nodes on the target's path
-    NOISE = auto()  # those of the target and of noise words
+    NOISE = auto()  # the target and noise words
 
 
 ALL, LEVELS, PATH, NOISE = Scored.ALL, Scored.LEVELS, Scored.PATH, Scored.NOISE
@@ -27,7 +27,7 @@ ALL, LEVELS, PATH, NOISE = Scored.ALL, Scored.LEVELS, Scored.PATH, Scored.NOISE
 
 @dataclass(frozen=True)
 class About:
-    """What `w2v losses` prints, for people only."""
+    """The description that `w2v losses` prints."""
 
     rows: str  # which output rows are scored
     link: str
@@ -38,14 +38,14 @@ class About:
 
 @dataclass(frozen=True)
 class LossEntry:
-    """One output layer."""
+    """One output layer and its properties."""
 
     name: str
-    layer: str  # its class, module:name in w2v.losses
+    layer: str  # its class, as module:name in w2v.losses
     options: type[of.LossOptions]  # the dataclass of the loss's own settings
     scored: Scored
     exact: bool = False  # whether the training loss is -log P(target | hidden)
-    bias: bool = True  # whether there can be an output bias
+    bias: bool = True  # whether the layer can have an output bias
 
     @property
     def scores_all(self) -> bool:
@@ -54,19 +54,19 @@ class LossEntry:
 
     @property
     def fused(self) -> bool:
-        """Whether fused kernels have it: those for losses that score few rows."""
+        """Whether fused kernels implement it: those exist for losses that score few rows."""
         return bool(self.scored & (PATH | NOISE))
 
-    sparse = fused  # whether the layer can give gradients of the used rows only
+    sparse = fused  # whether the layer can give sparse gradients of only the rows used
 
     @property
     def tied(self) -> bool:
-        """Whether the output rows are the words' own, so that they can be the input's."""
+        """Whether the output rows belong to words, so that they can be shared with the input."""
         return PATH not in self.scored
 
     @property
     def has_word_rows(self) -> bool:
-        """Whether every word has an output row of its own, as long as the hidden vector."""
+        """Whether each word has an output row of the same length as the hidden vector."""
         return bool(self.scored & (ALL | NOISE))
 
     @property
@@ -76,22 +76,22 @@ class LossEntry:
 
     @property
     def sorted_only(self) -> bool:
-        """Whether the layer needs ids sorted by frequency, and depends on how many there are."""
+        """Whether the layer needs ids sorted by frequency, and depends on their number."""
         return LEVELS in self.scored
 
     @property
     def about(self) -> About:
-        """What is said about it."""
+        """The description of the loss."""
         first, formula, paper = _ABOUT.split(f"\n{self.name}\n")[1].splitlines()[:3]
         rows, link, probabilities = first.split(" | ")
         return About(rows, link, probabilities, formula, paper)
 
     def negatives(self, options: of.LossOptions) -> int:
-        """How many noise words are drawn for a target: 0 for a loss without."""
+        """Returns the number of noise words drawn per target; 0 for a loss without noise."""
         return options.negatives if isinstance(options, of.SampledOptions) else 0
 
     def with_negatives(self, options: of.LossOptions, most: int) -> of.LossOptions:
-        """Returns the options with no more noise words than there are to draw."""
+        """Returns the options with at most `most` noise words."""
         if not isinstance(options, of.SampledOptions) or options.negatives <= most:
             return options
         return replace(options, negatives=most)
@@ -112,8 +112,8 @@ _ENTRIES = (
     LossEntry("hsigmoid+neg", "combined:HsigmoidNeg", of.HsigmoidNegOptions, PATH | NOISE),
 )
 
-# A loss's name; rows | link | probabilities; formula; paper. h is the hidden vector, w_i the output
-# row of i, t the target, s = sigmoid.
+# Each entry: name; rows | link | probabilities; formula; paper. h is the hidden vector, w_i the
+# output row of i, t the target, s the sigmoid.
 _ABOUT = """
 softmax
 all V | cross-entropy | exact
@@ -178,17 +178,17 @@ Mikolov et al. 2013, arXiv:1310.4546
 """
 
 LOSSES: dict[str, LossEntry] = {entry.name: entry for entry in _ENTRIES}
-WORDS_LOSS = "neg"  # of word vectors, where the user names none
-LM_LOSS = "softmax"  # of language models
-BASELINE = "softmax"  # which others are compared with
+WORDS_LOSS = "neg"  # the default for word vectors
+LM_LOSS = "softmax"  # the default for language models
+BASELINE = "softmax"  # the loss that others are compared with
 
 
 def cheaper_losses() -> list[str]:
-    """The losses that do not score all V rows."""
+    """Returns the names of the losses that do not score all V rows."""
     return [entry.name for entry in LOSSES.values() if not entry.scores_all]
 
 
 def training_figure(loss: str) -> str:
-    """What the training loss of an output layer is, in words: only of exact ones is it -log P of
-    the target."""
+    """Returns a description of the training loss: only for exact losses it is -log P of the
+    target."""
     return "-log P" if LOSSES[loss].exact else "training objective (not -log P)"

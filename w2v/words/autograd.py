@@ -1,24 +1,23 @@
-"""The engine for any loss, on CPU or GPU: windows built on the device in large batches, gradients
-by autograd.
+"""The engine for any loss, on CPU or GPU: builds windows on the device in large batches and
+computes gradients with autograd.
 
-    skip-gram  every context word in the window predicts the word in the middle, as in word2vec.c.
-               The hidden vector of a prediction is the context word's input row, so that a batch
-               has no more distinct ones than it has distinct words: a loss that scores all V rows
-               scores them once for each.
-    cbow       the mean (or sum) of the context words' input rows predicts the word in the middle
-               (the mean of all their rows where words have n-grams);
-               each of them gets the whole gradient of the mean, as in word2vec.c, or its share
-               (`cbow_grad` mean).
+    skip-gram  every context word in the window predicts the centre word, as in word2vec.c. The
+               hidden vector of a prediction is the context word's input row, so a batch has no more
+               distinct hidden vectors than distinct words; a loss that scores all V rows scores
+               them once for each.
+    cbow       the mean (or sum) of the context words' input rows predicts the centre word (with
+               n-grams, the mean of all rows of the context words). Each of these rows gets the
+               whole gradient of the mean, as in word2vec.c, or its share of it (`cbow_grad` mean).
 
 Losses that draw noise words draw `negatives` of them for every NOISE_SHARE predictions from the
-same context word. The gradient is that of the sum over a batch's predictions.
+same context word. The gradient is that of the loss summed over a batch's predictions.
 
-A GPU is waited for at most four times a batch: for its predictions, its distinct words, twice where
-they share noise words, and the rows of the output layer that have a gradient. Beside that adaptive
-softmax, margins and noise words without repeats wait once or more.
+The program waits for a GPU at most four times per batch: for its predictions, for its distinct
+words (twice if they share noise words), and for the output rows that have a gradient. Adaptive
+softmax, margins and distinct noise words wait at least once more.
 
-Over ranks the hidden rows of every batch are dealt out, each with its predictions and its noise
-words, and the gradients are summed: what comes out is that of one process, to rounding.
+With several ranks the hidden rows of every batch are distributed, each with its predictions and
+noise words, and the gradients are summed: the result is that of one process, up to rounding.
 """
 
 from __future__ import annotations
@@ -52,15 +51,15 @@ from w2v.words.input_layer import FROZEN, INPUT, InputLayer
 from w2v.words.inputs import BUCKETS, NGRAMS, Inputs
 from w2v.words.windows import WindowReader, Windows
 
-# predictions that share noise words; in the fused kernel a window's predictions do, about 6
+# number of predictions that share noise words; the fused kernel shares them in a window, about 6
 NOISE_SHARE = 8
-BLOCK_WORDS = 32768  # stream positions per block, roughly, where batches are smaller
+BLOCK_WORDS = 32768  # stream positions per block, roughly, unless a batch is larger
 
 
 class AutogradEngine(WordEngine):
-    """Trains the input matrix and an output layer together. Raises InputError where `device` names
-    a GPU that is not there, or the loss cannot be used with this vocabulary, RunError where the
-    GPU's memory does not suffice."""
+    """Trains the input matrix and an output layer together. Raises InputError if `device` names a
+    missing GPU or the loss cannot be used with this vocabulary, and RunError if the GPU has too
+    little memory."""
 
     name = "autograd"
 
@@ -100,7 +99,7 @@ class AutogradEngine(WordEngine):
         return cost.warning(self.config, self._counts, self._length, self.device)
 
     def bounds(self, ranks: int = 1) -> np.ndarray:
-        """Each block is about a whole number of batches."""
+        """As in WordEngine; a block is about a whole number of batches."""
         size = min(BLOCK_WORDS, self._length * self.config.training.epochs // cost.STEPS)
         return cut_blocks(self._ids, self._batch * max(1, size // self._batch), self._limit)
 
@@ -123,7 +122,7 @@ class AutogradEngine(WordEngine):
         return self._run(self._reader.over(ids), block, engine.MEASURED_SEED, None)
 
     def _run(self, reader: WindowReader, block: Block, seed: int, lr: float | None) -> Tally:
-        """Works a block off with the random numbers of `seed`; learns unless `lr` is None."""
+        """Processes a block with random numbers from `seed`; updates rows unless `lr` is None."""
         key, own = engine.block_seeds(seed, block)
         self._generator.manual_seed(int(own) >> 1)
         with self._enough_memory():
@@ -136,7 +135,7 @@ class AutogradEngine(WordEngine):
                 loss += losses.sum(dtype=torch.float64)
                 predictions += len(losses)
             words = windows.read, windows.rare, windows.dropped, windows.trained
-            if lr is not None and self.world.rank:  # the first rank counts them
+            if lr is not None and self.world.rank:  # only rank 0 counts words
                 words = 0, 0, 0, 0
             return Tally(loss.item(), predictions, *words)
 
@@ -174,7 +173,7 @@ class AutogradEngine(WordEngine):
         if LOSSES[loss].draws_noise:
             more |= {"per_row": True, "generator": self._generator}
         try:
-            with torch.random.fork_rng(devices=[]):  # a layer may have starting values of its own
+            with torch.random.fork_rng(devices=[]):  # a layer may start from random values
                 torch.manual_seed(config.training.seed)
                 return make_layer(
                     loss, config.model.dim, torch.from_numpy(counts), config.loss, **more
@@ -183,7 +182,7 @@ class AutogradEngine(WordEngine):
             raise InputError(f"`loss` {loss} with {len(counts):,} words: {error}") from error
 
     def _step(self, windows: Windows, start: int, stop: int, lr: float | None) -> Tensor:
-        """Returns the losses of targets start … stop - 1; takes one step unless `lr` is None."""
+        """Returns the losses of targets start … stop - 1; updates rows unless `lr` is None."""
         contexts, places = windows.pairs(start, stop)
         if not len(contexts):
             return torch.zeros(0, device=self.device)
@@ -212,7 +211,7 @@ class AutogradEngine(WordEngine):
         return losses
 
     def _cbow(self, contexts: Tensor, lengths: Tensor, targets: Tensor, lr: float | None) -> Tensor:
-        """contexts: those of the targets one after another, `lengths` of them each."""
+        """contexts: the context words of all targets in order; `lengths`: how many each has."""
         model = self.config.model
         whole = len(targets)
         if lr is not None and self.world.size > 1:
@@ -234,8 +233,8 @@ class AutogradEngine(WordEngine):
         return losses
 
     def _dealt(self, rows: Tensor, row_of: Tensor) -> tuple[Tensor, Tensor | None]:
-        """This rank's share of hidden rows, every size-th one, and of what belongs to them: row_of
-        [N] -> bool [N], None where it is all."""
+        """Returns this rank's share of hidden rows, every size-th one, and a mask [N] of the
+        entries of row_of that belong to it (None: all of them)."""
         rank, size = self.world.rank, self.world.size
         return (rows, None) if size == 1 else (rows[rank::size], row_of % size == rank)
 
@@ -248,8 +247,8 @@ class AutogradEngine(WordEngine):
     def _learn(
         self, hidden: Tensor, targets: Tensor, row_of: Tensor | None, lr: float, whole: int
     ) -> tuple[Tensor, Tensor]:
-        """Updates the output layer; returns losses [N] and the gradient [U, D] of their sum. hidden
-        is this rank's share of the batch's `whole` rows."""
+        """Updates the output layer. Returns losses [N] and the gradient [U, D] of their sum.
+        hidden: this rank's share of the `whole` hidden rows in the batch."""
         hidden.requires_grad_()
         share = (whole, self.world.rank, self.world.size) if self.world.size > 1 else None
         sampled = [part for part in self.layer.modules() if isinstance(part, SampledLayer)]
@@ -259,9 +258,9 @@ class AutogradEngine(WordEngine):
             with promised():
                 losses = self.layer(hidden, targets, row_of)
             losses.sum().backward()
-        else:  # a small batch may leave nothing for some ranks
+        else:  # a small batch may leave some ranks without rows
             losses = hidden.new_zeros(0)
-            for part in sampled:  # the same random numbers everywhere
+            for part in sampled:  # to keep the random numbers equal on all ranks
                 part.draw(hidden)
         for part in sampled:
             part.share = None

@@ -1,5 +1,5 @@
-"""What a run of the autograd engine will cost: how many words make a step, memory, and time where
-all V output rows are scored."""
+"""What a run of the autograd engine costs: words per step, memory, and the time if all V output
+rows are scored."""
 
 from __future__ import annotations
 
@@ -23,49 +23,49 @@ from w2v.training.engine import copied_rows
 from w2v.training.optimizers import STATE_ROWS
 from w2v.words.inputs import list_bytes, most_ngrams
 
-STEPS = 256  # of a run, at least, where the batch size is ours to choose
+STEPS = 256  # fewest steps of a run, if the batch size is chosen automatically
 SMALLEST_BATCH = 64
-# With sgd all predictions of a batch move a row by the sum of what each alone would: large batches
+# With sgd a row moves by the sum of the updates of all predictions in a batch, so large batches
 # diverge.
 SGD_BATCH, LARGE_BATCH = 256, 16384
 LONG_SECONDS = 3600
 PRODUCTS = 3  # matrix products per step: scores, and the gradients of both factors
-OVERHEAD = 1.6  # exponentials, sums and updates beside the products
-PROBE = (1024, 4096)  # rows and classes of the product that is timed
+OVERHEAD = 1.6  # factor for exponentials, sums and updates in addition to the products
+PROBE = (1024, 4096)  # rows and classes of the product whose time is measured
 
 
 def batch_words(config: Config, length: int) -> int:
-    """Returns the words per step: as given, else what suits optimizer, window and `length`."""
+    """Returns the words per step: the given number, or one that suits optimizer, window, length."""
     if config.training.batch_size:
         return config.training.batch_size
     words = SGD_BATCH if config.training.optimizer == "sgd" else LARGE_BATCH
     if config.model.model != "cbow":
-        # for wide windows fewer words: they make as many predictions
+        # fewer words for wide windows, which make as many predictions
         words = max(1, min(words, words * 6 // (config.model.window + 1)))
     return max(SMALLEST_BATCH, min(words, length * config.training.epochs // STEPS))
 
 
 def demands(config: Config, vocabulary: int) -> list[Demand]:
-    """Returns what the engine needs of the machine's memory for V = vocabulary, and of the GPU's if
-    it works there."""
+    """Returns the memory needed for a vocabulary of this size, in the machine and, if used, on the
+    GPU."""
     device, row = find_device(config.training.device), 4 * config.model.dim
     working = working_bytes(config, vocabulary)
-    # copied for a checkpoint: the optimizers' rows too
+    # copied for a checkpoint, including the optimizers' rows
     ngrams, states = most_ngrams(config, vocabulary), STATE_ROWS[config.training.optimizer]
     needed = row * copied_rows(config, vocabulary, ngrams, 1 + states)
     needed += list_bytes(config, vocabulary)
     if device.type == "cpu":
         return [Demand("memory", needed + LIBRARY_BYTES + working, available_memory())]
-    needed += CUDA_LIBRARY_BYTES + row * (vocabulary + ngrams)  # the vectors, to write them
+    needed += CUDA_LIBRARY_BYTES + row * (vocabulary + ngrams)  # vectors copied for writing
     there = Demand(f"memory on {device}", working, free_memory(device))
     return [Demand("memory", needed, available_memory()), there]
 
 
 def working_bytes(config: Config, vocabulary: int) -> int:
-    """Returns what the engine will allocate on the device: matrices, gradients, one batch."""
+    """Returns the bytes allocated on the device: matrices, gradients and one batch."""
     dim, loss = config.model.dim, LOSSES[config.training.loss]
     ngrams = most_ngrams(config, vocabulary)
-    # the last: the gradient of all rows
+    # the last term is the gradient of all rows
     copies = 2 * (1 + STATE_ROWS[config.training.optimizer]) + loss.scores_all
     batch = batch_words(config, 1 << 40)
     predictions = batch * (config.model.window + 1 if config.model.model == "skip-gram" else 1)
@@ -80,8 +80,8 @@ def working_bytes(config: Config, vocabulary: int) -> int:
 
 
 def warning(config: Config, counts: np.ndarray, length: int, device: torch.device) -> str | None:
-    """Returns a sentence for the user where a loss that scores all rows would take more than an
-    hour; counts [V] of the vocabulary, length of the stream of ids."""
+    """Returns a warning if a loss that scores all rows would take more than an hour, else None.
+    counts [V]: those of the vocabulary; length: of the stream of ids."""
     if not LOSSES[config.training.loss].scores_all:
         return None
     seconds = products_of(config, counts, length) * OVERHEAD / speed_of(device, config.model.dim)
@@ -98,20 +98,20 @@ def warning(config: Config, counts: np.ndarray, length: int, device: torch.devic
 
 
 def products_of(config: Config, counts: np.ndarray, length: int) -> float:
-    """Floating-point operations of a run's matrix products with all V rows."""
+    """Returns the floating-point operations of a run's matrix products with all V rows."""
     kept = counts * keep_probabilities(counts, config.training.sample)
     words = float(kept.sum())
     steps = max(1.0, length / batch_words(config, length))
     hidden = words / steps
     if config.model.model == "skip-gram":
-        # distinct words of a batch: each is there unless none of the predictions is from it
+        # expected distinct words of a batch: 1 minus the probability that no prediction has a word
         predictions, share = hidden * (config.model.window + 1), np.minimum(kept / words, 1 - 1e-12)
         hidden = float(-np.expm1(predictions * np.log1p(-share)).sum())
     return 2.0 * PRODUCTS * hidden * len(counts) * config.model.dim * steps * config.training.epochs
 
 
 def speed_of(device: torch.device, dim: int) -> float:
-    """Floating-point operations per second of a matrix product like those of a step, measured."""
+    """Measures the speed of a matrix product of a step's shape, in floating-point operations/s."""
     rows, classes = (torch.ones(size, dim, device=device) for size in PROBE)
     best = float("inf")
     for _ in range(3):

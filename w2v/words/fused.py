@@ -1,11 +1,11 @@
-"""The engine for losses that score few rows: threads without locks (arXiv 1106.5730) over the fused
-CPU kernel.
+"""The engine for losses that score few rows: threads without locks (Hogwild, arXiv:1106.5730) that
+run the fused CPU kernel.
 
-With several threads, each works on its own copies of the most frequent words' rows and merges what
-it added to them every few thousand words and at block ends: otherwise the cores fight for the cache
-lines of those rows, and two threads are no faster than one. With `deterministic` every row is
-thread-own, and what the threads have changed is put together, in the threads' order, after every
-round of blocks (one per thread), while they rest.
+With several threads, each works on its own copies of the most frequent words' rows and merges its
+changes into the shared rows every few thousand words and at block ends. Otherwise the cores would
+compete for the cache lines of those rows, and two threads would be no faster than one. With
+`deterministic`, each thread has a copy of every row; after every round (one block per thread), with
+all threads paused, the changes are merged in thread order.
 """
 
 from __future__ import annotations
@@ -46,29 +46,29 @@ from w2v.words.inputs import (
 )
 from w2v.words.shared import block_limit, shared_tables
 
-HOT_ROWS = 1024  # thread-own copies per thread and matrix
+HOT_ROWS = 1024  # rows with thread-own copies, per thread and matrix
 MERGE_WORDS = 16384  # trained words between merges, of all threads together
 SHORTEST_MERGE = 1024
 BLOCK_FLOPS = 2e9  # work per block, about 0.05 s
 SHORTEST_BLOCK = 1000  # stream positions
-OFTEN = 1 << 30  # uses of log Z between merges: more than of any row
-# stream positions of a round per thread, divided by threads²: many threads must meet often
+OFTEN = 1 << 30  # number of uses assumed for log Z between merges: more than of any row
+# stream positions per thread in a round, times threads²: many threads must merge often
 ROUND_WORDS = 280_000
 SHORTEST_ROUND = 2_000
-Memory = tuple[Matrices, int]  # and after how many words thread-own rows are merged
+Memory = tuple[Matrices, int]  # and the number of words between merges of thread-own rows
 PATH_ROWS = 16  # inner nodes on a word's path, roughly
-PER_TOKEN = 20  # n-grams of a word in running text, roughly
+PER_TOKEN = 20  # n-grams per word of running text, roughly
 
 
 def plan_of(config: Config) -> FusedPlan:
-    """What the loss of a configuration asks of the kernel."""
+    """Returns the kernel plan of the configured loss."""
     plan = config.loss.plan()
-    assert plan is not None  # other losses are refused for these engines
+    assert plan is not None  # the settings refuse other losses for these engines
     return plan
 
 
 def variant_of(config: Config) -> Variant:
-    """What of a configuration is frozen into the kernel's machine code."""
+    """Returns the parts of a configuration that are compiled into the kernel as constants."""
     plan, cbow = plan_of(config), config.model.model == "cbow"
     size, tile = 4 * whole_vectors(config.model.dim), tile_shape(plan.rows, plan.negatives, cbow)
     link = plan.rows, plan.link, plan.offsets, plan.skip_hits, plan.bias
@@ -76,14 +76,14 @@ def variant_of(config: Config) -> Variant:
 
 
 def works_in_rounds(config: Config) -> bool:
-    """Whether the outcome must not depend on how fast the threads are; one thread is always the
-    same."""
+    """Returns whether training needs rounds so that the result does not depend on thread timing; a
+    single thread is always repeatable."""
     return config.training.deterministic and config.training.threads > 1
 
 
 def memory_bytes(config: Config, vocabulary: int) -> int:
-    """What the engine will allocate for V = vocabulary: matrices with thread-own rows, tables or
-    tree, workspaces."""
+    """Returns the bytes that the engine allocates for V = vocabulary: matrices with thread-own
+    rows, sampling tables or tree, workspaces."""
     plan, row = plan_of(config), 4 * whole_vectors(config.model.dim)
     threads, rows = config.training.threads, plan.rows
     ngrams = most_ngrams(config, vocabulary)
@@ -92,7 +92,7 @@ def memory_bytes(config: Config, vocabulary: int) -> int:
     if works_in_rounds(config):
         copies, copied_ngrams = threads * vocabulary, threads * ngrams
     tables = 1 + bool(rows & PATH) + bool(rows & NOISE)
-    # copies have a count of their uses
+    # each copy has a counter of its uses
     matrices = tables * (vocabulary * row + copies * (row + 4))
     matrices += ngrams * row + copied_ngrams * (row + 4) + list_bytes(config, vocabulary)
     if plan.bias & WORD_BIAS:
@@ -104,18 +104,18 @@ def memory_bytes(config: Config, vocabulary: int) -> int:
 
 
 def path_length(vocabulary: int) -> int:
-    """Inner nodes on the paths of a balanced tree over V = vocabulary words."""
+    """Returns the depth of a balanced tree over V = vocabulary words."""
     return max(1, math.ceil(math.log2(max(2, vocabulary))))
 
 
 def choice_bytes(plan: FusedPlan, vocabulary: int) -> int:
-    """What output rows are chosen by, for V = vocabulary: the alias table and offsets, the tree."""
+    """Returns the bytes of the arrays that select output rows: alias table and offsets, tree."""
     tree = 64 + 10 * path_length(vocabulary) if plan.rows & PATH else 0
     return vocabulary * (24 * bool(plan.rows & NOISE) + tree)
 
 
 def flops_per_word(config: Config) -> float:
-    """Floating-point operations per trained word, roughly."""
+    """Returns the approximate number of floating-point operations per trained word."""
     plan, window = plan_of(config), config.model.window
     scored = PATH_ROWS * bool(plan.rows & PATH) + plan.noise_rows
     ngrams = 0 if config.model.ngram_lengths is None else config.model.dim * 6 * PER_TOKEN
@@ -126,8 +126,8 @@ def flops_per_word(config: Config) -> float:
 
 
 class HogwildEngine(WordEngine):
-    """Skip-gram, every context word in the window predicting the word in the middle, and CBOW,
-    their mean or sum predicting it, as in word2vec.c.
+    """Trains skip-gram (each context word in the window predicts the centre word) and CBOW (their
+    mean or sum predicts it) as word2vec.c does.
     """
 
     name = "hogwild"
@@ -158,7 +158,7 @@ class HogwildEngine(WordEngine):
         given = self._plan, self._tables.longest, window, variant, parts
         self._workspaces = [Workspace(*given) for _ in range(self.threads)]
         self._matrices = [self.weights.matrices(thread) for thread in range(self.threads)]
-        self._lr = 0.0  # of the round's first block
+        self._lr = 0.0  # learning rate of the first block in the round
         merge_every = max(SHORTEST_MERGE, MERGE_WORDS // self.threads)
         self._merge_every = 0 if self.in_rounds else merge_every
         self._pool = ThreadPoolExecutor(self.threads) if self.in_rounds else None
@@ -176,15 +176,15 @@ class HogwildEngine(WordEngine):
 
     @classmethod
     def compile(cls, config: Config) -> None:
-        """The kernel is called once on no text: compiled, or loaded from Numba's cache."""
+        """Calls the kernel once without text, which compiles it or loads it from Numba's cache."""
         counts = np.ones(2, np.int64)
         inputs = make_inputs(config, ["a", "b"], counts)
         small = cls(config, np.zeros(1, np.int32), counts, inputs, threads=1)
         small.train(Block(0, 0, 0, 0, 0.0), 0.0, 0)
 
     def bounds(self, ranks: int = 1) -> np.ndarray:
-        """Well under 0.2 s of work each, a few hundred a run: so the learning rate falls smoothly,
-        and no thread idles at the end; several ranks exchange rows in between."""
+        """As in WordEngine: blocks of well under 0.2 s, a few hundred per run, so that the learning
+        rate falls smoothly and no thread idles at the end; several ranks exchange in between."""
         config, length = self.config, len(self._ids)
         size = int(BLOCK_FLOPS / flops_per_word(config))
         if works_in_rounds(config):
@@ -195,7 +195,7 @@ class HogwildEngine(WordEngine):
         return cut_blocks(self._ids, size, self._max_sentence, SHORTEST_BLOCK)
 
     def initialise(self) -> None:
-        """Starting vectors, see `fill_starting_rows`; a learnt log Z starts at log V."""
+        """Sets the starting vectors, see `fill_starting_rows`; a learned log Z starts at log V."""
         tables, seed = self.weights, self.config.training.seed
         engine.fill_starting_rows(tables.input.matrix, seed)
         if self.inputs is not None:
@@ -206,7 +206,7 @@ class HogwildEngine(WordEngine):
 
     @property
     def vectors(self) -> np.ndarray:
-        """[V, dim] float32, a view of the input matrix if there are no n-grams."""
+        """The vectors [V, dim] float32; a view of the input matrix if there are no n-grams."""
         own, inputs = self.weights.input.matrix, self.inputs
         return own if inputs is None else inputs.vectors(own, self.weights.ngrams.matrix)
 
@@ -215,15 +215,15 @@ class HogwildEngine(WordEngine):
         return None if self.inputs is None else self.weights.ngrams.matrix
 
     def train(self, block: Block, lr: float, thread: int) -> Tally:
-        """Trains on one block with the learning rate `lr`, in the memory of `thread`."""
+        """Trains on one block with learning rate `lr`, using the memory of `thread`."""
         if thread == 0:
             self._lr = lr
         memory = self._matrices[thread], self._merge_every
         return self._run(self._ids, block, thread, self.config.training.seed, lr, memory)
 
     def measure(self, ids: np.ndarray, block: Block, thread: int) -> Tally:
-        """What `train` would find in a block of another text, with the random numbers of
-        MEASURED_SEED."""
+        """Returns the tally that `train` would return for a block of another text, with random
+        numbers from MEASURED_SEED; changes nothing."""
         memory = self.weights.only_shared(thread), 0
         return self._run(ids, block, thread, MEASURED_SEED, 0.0, memory)
 
@@ -241,12 +241,12 @@ class HogwildEngine(WordEngine):
         return Tally(loss, *(int(count) for count in counts))
 
     def end_round(self, blocks: int) -> None:
-        """In rounds: shared rows = those + the changes of the first `blocks` threads, in their
+        """In rounds: adds the changes of the first `blocks` threads to the shared rows, in thread
         order."""
         if self._pool is None:
             return
         weights, lr = self.weights, self._lr
-        if self._plan.bias:  # -log Z is used all the time
+        if self._plan.bias:  # -log Z is used in every window
             weights.log_z.uses[:blocks] = OFTEN
             used = (weights.bias, weights.noise.uses), (weights.log_z, weights.log_z.uses)
             for table, uses in used:
@@ -267,7 +267,7 @@ class HogwildEngine(WordEngine):
             merge_round(*table.all_rows(), table.uses, blocks, lr, part, self.threads)
 
     def _share(self) -> None:
-        """In rounds: all threads' own rows = the shared ones."""
+        """In rounds: copies the shared rows to all threads."""
         if self.in_rounds:
             for table in self.weights.tables:
                 for thread in range(self.threads):

@@ -1,12 +1,13 @@
-"""The engine for losses that score few rows on a GPU: Triton's kernels, windows formed there too.
+"""The engine for losses that score few rows on a GPU, with Triton kernels; windows are also formed
+on the GPU.
 
-It is the algorithm of `w2v.words.fused` with thousands of threads: the programs that are in flight
-at once read rows that the others are changing, so what they add to a row is damped as the merge of
-thread-own rows is on the CPU, by how many of them can be expected to use it. The words that survive
-sub-sampling are the same, and so are the names and shapes of the state: each of the two engines
-goes on with what the other has saved.
+The algorithm is that of `w2v.words.fused` with thousands of threads. Programs that run at the same
+time read rows that others are changing, so changes of a row are damped as in the merge of
+thread-own rows on the CPU, by how many of the programs are expected to use it. Subsampling keeps
+the same words, and names and shapes of the state are the same, so that each of the two engines can
+resume what the other has saved.
 
-Where TRITON_INTERPRET=1 is set, Triton interprets the kernels on the CPU: slowly, one program after
+If TRITON_INTERPRET=1 is set, Triton interprets the kernels on the CPU, slowly, one program after
 another.
 """
 
@@ -66,15 +67,15 @@ NOISE_SEED = 2**64 - 1  # noise words are hashed as windows are: their seed is t
 
 
 def block_words(config: Config, length: int) -> int:
-    """Returns how many stream positions a block has, about, of a text of `length`."""
+    """Returns the approximate number of stream positions in a block, for a text of `length`."""
     shortest = INTERPRETED_BLOCK if interprets_triton() else SHORTEST_BLOCK
     return max(shortest, min(BLOCK_WORDS, length * config.training.epochs // STEPS))
 
 
 class TritonEngine(WordEngine):
-    """Skip-gram and CBOW as `w2v.words.fused.HogwildEngine` trains them. Raises InputError where
-    `device` names a GPU that is not there, RunError where its memory does not suffice, or its
-    kernels cannot be compiled."""
+    """Trains skip-gram and CBOW as `w2v.words.fused.HogwildEngine` does. Raises InputError if
+    `device` names a missing GPU, and RunError if its memory is too small or its kernels cannot be
+    compiled."""
 
     name = TRITON
 
@@ -128,7 +129,7 @@ class TritonEngine(WordEngine):
 
     @staticmethod
     def device_of(config: Config) -> torch.device:
-        """Returns where it will work; refuses what is not there."""
+        """Returns the device to train on. Raises InputError if there is none."""
         name = config.training.device
         if interprets_triton() and name in ("auto", "cpu"):
             return torch.device("cpu")
@@ -195,7 +196,7 @@ class TritonEngine(WordEngine):
         return bounds
 
     def initialise(self) -> None:
-        """The same starting values as on the CPU."""
+        """As in WordEngine; the starting values are those of the CPU engine."""
         rows = np.empty((len(self._counts), self.config.model.dim), np.float32)
         engine.fill_starting_rows(rows, self.config.training.seed)
         self._fill(self._rows.input, rows)
@@ -252,8 +253,8 @@ class TritonEngine(WordEngine):
         return here[1] if len(here) == 2 and here[0] == block else None
 
     def _damped(self, lr: float) -> Damping:
-        """Returns the damping at about this learning rate: a function of it alone, so that a run
-        that was interrupted goes on with the same."""
+        """Returns the damping for about this learning rate. It depends on nothing else, so that a
+        resumed run continues with the same damping."""
         first = self.config.training.lr
         level = math.ceil(DAMPED * lr / first)
         if self._damping is None or self._damping[0] != level:
@@ -278,7 +279,7 @@ class TritonEngine(WordEngine):
             self._fill(table, -np.atleast_1d(given) if name == LOG_Z else given)
 
     def _named(self) -> dict[str, Tensor]:
-        """All tables by the names of the state."""
+        """Returns all tables, by their names in the state."""
         plan, rows = self._plan, self._rows
         named = [
             ("input", rows.input),
@@ -290,7 +291,7 @@ class TritonEngine(WordEngine):
         return {name: table for name, table in named if table is not None}
 
     def _array(self, table: Tensor) -> np.ndarray:
-        """A table without the padding of its rows, a view where it is in the machine's memory."""
+        """Returns a table without the padding of its rows; a view if it is in CPU memory."""
         rows = table[:, : self.config.model.dim] if table.dim() > 1 else table
         if self.device.type == "cpu":
             return rows.numpy()
@@ -302,7 +303,7 @@ class TritonEngine(WordEngine):
         return found
 
     def _fill(self, table: Tensor, array: np.ndarray) -> None:
-        """Writes a table without padding into the device's."""
+        """Copies an array without padding into a table on the device."""
         rows = table[:, : array.shape[1]] if table.dim() > 1 else table
         for start in range(0, len(array), COPIED_ROWS):
             part = slice(start, start + COPIED_ROWS)
@@ -310,7 +311,7 @@ class TritonEngine(WordEngine):
 
     @contextmanager
     def _on_device(self) -> Iterator[None]:
-        """Threads begin on the first GPU, whichever this engine's is."""
+        """Makes the engine's GPU current: in a new thread it would be the first one."""
         here = torch.cuda.device(self.device) if self.device.type == "cuda" else nullcontext()
         with here, enough_memory(self.device, "a smaller `dim` or a larger `min_count`"):
             yield

@@ -1,9 +1,9 @@
-"""The input side of the autograd engine: tables of rows on the device, from words to their vectors
-and from the gradients of these back to the rows.
+"""The input side of the autograd engine: tables of rows on the device. Computes the vectors of
+words and applies the gradients of these vectors to the rows.
 
-With n-grams a word's vector is the mean of its own row and those of its n-grams, and each of these
-moves by the whole gradient of the mean, not by its share 1 / n: so the mean itself moves by it, as
-in fastText and in the fused kernel.
+With n-grams a word's vector is the mean of its own row and the rows of its n-grams. Each of these
+moves by the whole gradient of the mean, not by 1 / n of it, so that the mean moves by it too, as in
+fastText and in the fused kernel.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from w2v.training.rows import distinct_rows
 from w2v.words.inputs import BUCKETS, NGRAMS, Inputs, check_buckets
 
 INPUT = "input"
-FROZEN = "input.frozen"  # in the state, where there are rows that stay
+FROZEN = "input.frozen"  # name in the state, if some rows are frozen
 
 
 class InputLayer:
-    """Rows of the V words [V, dim] and of their n-grams, and what makes updates of gradients.
+    """Rows of the V words [V, dim] and of their n-grams, and the optimizers that update them.
 
-    optimizer: the class of the tables' optimizers.
+    optimizer: the class of the optimizers.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class InputLayer:
         self.frozen: Tensor | None = None  # [V] uint8
 
     def initialise(self, seed: int) -> None:
-        """Starting values, the same ones whatever the device; rows that no word has stay 0."""
+        """Sets starting values, equal on all devices; n-gram rows that no word uses stay 0."""
         used = {} if self.inputs is None else {NGRAMS: self.inputs.used}
         for number, (name, table) in enumerate(self.tables.items()):
             rows = np.zeros((used.get(name, len(table)), table.shape[1]), np.float32)
@@ -55,12 +55,12 @@ class InputLayer:
             table[: len(rows)] = torch.from_numpy(rows)
 
     def array(self, name: str) -> np.ndarray:
-        """Returns a table's rows."""
+        """Returns the rows of a table."""
         return self.tables[name].cpu().numpy()
 
     @property
     def vectors(self) -> np.ndarray:
-        """[V, dim]; a view of the table where possible."""
+        """The vectors [V, dim]; a view of the table if possible."""
         own = self.array(INPUT)
         return own if self.inputs is None else self.inputs.vectors(own, self.array(NGRAMS))
 
@@ -74,8 +74,8 @@ class InputLayer:
         return own.add_(sums).div_(counts[:, None] + 1)
 
     def bags(self, words: Tensor, starts: Tensor, mode: str) -> Tensor:
-        """Returns the mean of all rows of words [N], or the sum of their vectors, from starts[i] on
-        for bag i."""
+        """Returns for each bag i of words, which begins at starts[i], the mean of all rows of its
+        words [N] or the sum of their vectors."""
         if self.inputs is None:
             return F.embedding_bag(words, self.tables[INPUT], starts, mode=mode)
         distinct, place = distinct_rows(words, len(self.tables[INPUT]))
@@ -89,7 +89,7 @@ class InputLayer:
         return sums / F.embedding_bag(place, counts, starts, mode="sum")
 
     def update(self, words: Tensor, gradient: Tensor, lr: float) -> None:
-        """Takes a step against the gradient [U, dim] of the vectors of distinct words [U]."""
+        """Takes one step against the gradient [U, dim] of the vectors of distinct words [U]."""
         if self.inputs is not None:
             rows, starts, counts = self._parts(words)
             of_word = torch.repeat_interleave(
@@ -106,20 +106,20 @@ class InputLayer:
         self.optimizers[INPUT].update(gradient, lr, words)
 
     def state(self) -> dict[str, Tensor]:
-        """For `Engine.state`."""
+        """Returns the tensors for `Engine.state`."""
         more = {} if self.frozen is None else {FROZEN: self.frozen}
         if self.inputs is not None:
             more[BUCKETS] = torch.from_numpy(self.inputs.buckets)
         return self.tables | more
 
     def check_state(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Refuses with a ValueError the n-grams of other words."""
+        """Raises ValueError if the n-grams in `arrays` are those of another vocabulary."""
         if self.inputs is not None:
             check_buckets(arrays[BUCKETS], self.inputs.buckets)
 
     def _parts(self, words: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns the n-gram rows of words [N] one after another, where each word's begin, and how
-        many they are."""
+        """Returns the n-gram rows of words [N], concatenated, and where each word's begin and how
+        many each has."""
         begins = self._starts[words]
         counts = self._starts[words + 1] - begins
         starts = counts.cumsum(0) - counts

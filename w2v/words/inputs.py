@@ -1,8 +1,8 @@
-"""Which rows make up the vector of a word: its own one, and those of its n-grams (`subwords`).
+"""The rows that make up a word's vector: its own row and those of its n-grams (`subwords`).
 
-A word's vector is the mean of these rows, as in fastText. Only the buckets that words of the
-vocabulary have are trained; their rows stand with the most used ones first, so that the ones that
-every word needs lie together. With `init` all buckets have rows, for all may bring something along.
+A word's vector is the mean of these rows, as in fastText. Only buckets used by words of the
+vocabulary have rows, ordered by use, so that the most used rows are adjacent in memory. With `init`
+all buckets have rows, because the earlier vectors may use any of them.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from w2v.corpus.ngrams import Ngrams
 from w2v.sampling.unigram import keep_probabilities
 from w2v.settings.config import Config
 
-CHARACTERS = 11  # of a word of the vocabulary with its marks, roughly
-BLOCK = 4096  # rows worked on at a time
-SPARSE = 16  # a block is written row by row where fewer than one in so many is used
-NGRAMS, BUCKETS = "ngrams", "ngrams.buckets"  # in an engine's state: [rows, D], and their buckets
+CHARACTERS = 11  # mean length of a vocabulary word with its boundary marks, roughly
+BLOCK = 4096  # rows processed at a time
+SPARSE = 16  # a block is written row by row if fewer than one row in SPARSE is used
+NGRAMS, BUCKETS = "ngrams", "ngrams.buckets"  # names in an engine's state: [rows, D], [rows]
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """N-grams of the words in CSR form: those of word w are rows[starts[w] : starts[w + 1]], rows
-    of a table; starts [V + 1] int64, rows int32. buckets [rows of the table] int32: their buckets.
+    """The n-grams of the words in CSR form: word w has the table rows rows[starts[w] :
+    starts[w + 1]]; starts [V + 1] int64, rows int32. buckets [table rows] int32: their buckets.
     """
 
     ngrams: Ngrams
@@ -36,11 +36,11 @@ class Inputs:
 
     @property
     def parts(self) -> tuple[np.ndarray, np.ndarray]:
-        """What the kernel needs."""
+        """The arrays that the kernel needs."""
         return self.starts, self.rows
 
     def vectors(self, own: np.ndarray, ngrams: np.ndarray) -> np.ndarray:
-        """Returns the words' vectors [V, D] from their own rows [V, D] and those of the n-grams."""
+        """Returns the words' vectors [V, D] from their own rows [V, D] and the n-gram rows."""
         sums = self.sums(ngrams)
         sums += own
         sums /= self.counts[:, None]
@@ -48,12 +48,12 @@ class Inputs:
 
     @property
     def used(self) -> int:
-        """How many rows of the table the words have, the first ones."""
+        """The number of table rows that words of the vocabulary use; these come first."""
         return int(self.rows.max(initial=-1)) + 1
 
     @property
     def counts(self) -> np.ndarray:
-        """How many rows each word has, its own one included, [V] float32."""
+        """The number of rows of each word, including its own, [V] float32."""
         return (np.diff(self.starts) + 1).astype(np.float32)
 
     def sums(self, ngrams: np.ndarray) -> np.ndarray:
@@ -69,8 +69,8 @@ class Inputs:
         return sums
 
     def write(self, file: IO[bytes], ngrams: np.ndarray) -> None:
-        """Writes the rows of all buckets [buckets, D] as .npy; those that no word has are 0, and
-        take no room on most disks."""
+        """Writes the rows of all buckets [buckets, D] as .npy; unused rows are 0 and take no space
+        on file systems with sparse files."""
         dim = ngrams.shape[1]
         shape = self.ngrams.buckets, dim
         header = {"descr": "<f4", "fortran_order": False, "shape": shape}
@@ -94,14 +94,14 @@ class Inputs:
 
 
 def ngrams_of(config: Config) -> Ngrams | None:
-    """Returns the n-grams that a configuration asks for."""
+    """Returns the n-grams that a configuration asks for, or None."""
     lengths = config.model.ngram_lengths
     return None if lengths is None else Ngrams(*lengths, config.model.buckets)
 
 
 def make_inputs(config: Config, words: Sequence[str], counts: np.ndarray) -> Inputs | None:
-    """Returns what the words' vectors are made of; None: of their own rows alone. counts [V]: by
-    these and `sample` n-grams are more or less used."""
+    """Returns the n-gram rows of the words, or None if the model has no n-grams. counts [V] and
+    `sample` determine how often each n-gram is used."""
     ngrams = ngrams_of(config)
     if ngrams is None:
         return None
@@ -117,26 +117,26 @@ def make_inputs(config: Config, words: Sequence[str], counts: np.ndarray) -> Inp
 
 
 def check_buckets(found: np.ndarray, own: np.ndarray) -> None:
-    """Refuses with a ValueError the n-grams of other words."""
+    """Raises ValueError if the buckets in `found` are those of another vocabulary."""
     if not np.array_equal(found, own):
         raise ValueError(f"{BUCKETS} are not those of this vocabulary")
 
 
 def most_ngrams(config: Config, vocabulary: int) -> int:
-    """Returns how many rows n-grams will have at most, roughly, for V = vocabulary."""
+    """Returns the approximate maximum number of n-gram rows for V = vocabulary."""
     buckets = config.model.buckets
     entries = _entries(ngrams_of(config), vocabulary)
     return buckets if entries and config.start.init is not None else min(buckets, entries)
 
 
 def list_bytes(config: Config, vocabulary: int) -> int:
-    """Returns what the lists of words' n-grams take."""
+    """Returns the bytes of the lists of n-grams of V = vocabulary words."""
     entries = _entries(ngrams_of(config), vocabulary)
     return 8 * vocabulary + 4 * (entries + most_ngrams(config, vocabulary)) if entries else 0
 
 
 def _entries(ngrams: Ngrams | None, vocabulary: int) -> int:
-    """Returns how many n-grams V = vocabulary words have together, roughly."""
+    """Returns the approximate number of n-grams of V = vocabulary words together."""
     if ngrams is None:
         return 0
     lengths = range(ngrams.shortest, ngrams.longest + 1)

@@ -1,9 +1,10 @@
-"""What becomes of a word: its input row, or also its output row (`vectors`), centred or not.
+"""How a word's final vector is made: from its input row, or also its output row (`vectors`);
+centred or not.
 
 input   x_w
-sum     x_w + y_w / 2                    the word as a context, and a little as a target
+sum     x_w + y_w / 2                    the word as a context and, with less weight, as a target
 both    [x_w / |x_w|, y_w / |y_w|]       2 D numbers; the cosine is the mean of both cosines
-centre  v_w - mean of all v              what all words have in common says nothing of any
+centre  v_w - mean of all v              removes what all words have in common
                                          (Mu and Viswanath 2018, arXiv:1702.01417)
 """
 
@@ -15,13 +16,13 @@ import numpy as np
 
 from w2v.settings.groups import ModelSettings
 
-SHARE = np.float32(0.5)  # of the output row in the sum; measured: tests/bench/notes.md
-BLOCK = 4096  # rows worked on at a time
+SHARE = np.float32(0.5)  # weight of the output row in the sum; measured in tests/bench/notes.md
+BLOCK = 4096  # rows processed at a time
 
 
 def made_of(model: ModelSettings, learnt: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Returns the vectors [V, D] or [V, 2 D] float32; `learnt` is what an engine has learnt, which
-    stays as it is."""
+    """Returns the vectors [V, D] or [V, 2 D] float32. `learnt`: the arrays that the engine has
+    learnt; they are not modified."""
     rows = learnt["vectors"]
     if model.vectors != "input":
         rows = _joined(rows, learnt["output"], side_by_side=model.vectors == "both")
@@ -43,6 +44,6 @@ def _joined(rows: np.ndarray, output: np.ndarray, *, side_by_side: bool) -> np.n
 
 
 def _units(rows: np.ndarray) -> np.ndarray:
-    """Returns rows of length 1; those that are 0 stay so."""
+    """Returns rows scaled to length 1; rows of zeros stay 0."""
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     return rows / np.where(lengths > 0, lengths, 1)

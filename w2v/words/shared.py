@@ -1,5 +1,5 @@
-"""What ranks exchange of the fused engine's rows, and how often each row can be expected to be
-used: so that nobody has to count, see `w2v.training.exchange`."""
+"""The rows of the fused engine that ranks exchange, and how often each is expected to be used, so
+that uses need not be counted; see `w2v.training.exchange`."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from w2v.training.shared_rows import ALWAYS, SharedTable
 from w2v.training.world import World
 from w2v.words.inputs import Inputs, most_ngrams
 
-PART = 1 << 20  # words whose paths are looked at together
-TORCH_BYTES = 200 << 20  # for torch.distributed
-BLOCKS = 4  # for each of several threads between exchanges, so that none idles for long
-SHORTEST_BLOCK = 100  # stream positions, of several
+PART = 1 << 20  # words whose paths are processed together
+TORCH_BYTES = 200 << 20  # memory of torch.distributed
+BLOCKS = 4  # blocks per thread between exchanges, if there are several, so that none idles long
+SHORTEST_BLOCK = 100  # stream positions of a block, if there are several between exchanges
 
 
 def block_limit(config: Config, length: int, ranks: int) -> int:
-    """Returns how many stream positions a block may have, so that there are several between
-    exchanges; the text has `length`."""
+    """Returns the most stream positions of a block, such that there are several blocks between
+    exchanges; `length` is that of the text."""
     threads, given = config.training.threads, config.training.exchange_words
     words = given or default_words(length * config.training.epochs, ranks)
     several = BLOCKS * threads if threads > 1 else 1
@@ -31,9 +31,9 @@ def block_limit(config: Config, length: int, ranks: int) -> int:
 
 
 def exchange_bytes(config: Config, vocabulary: int, world: World) -> int:
-    """Returns what the exchange takes of each rank for V = vocabulary beside the engine: what the
-    rows were at their last exchange, which neighbours have in common, and twice what messages
-    bring while training goes on, half of them."""
+    """Returns the bytes that each rank needs for exchanges with V = vocabulary in addition to the
+    engine: a copy of the rows as of the last exchange, which ranks on one machine share; otherwise
+    also two copies of the rows sent during training, at most half of them."""
     plan = config.loss.plan()
     tables = 1 if plan is None else 1 + bool(plan.rows & PATH) + bool(plan.rows & NOISE)
     rows = tables * vocabulary + most_ngrams(config, vocabulary)
@@ -51,14 +51,14 @@ def shared_tables(
     *,
     in_rounds: bool,
 ) -> list[SharedTable]:
-    """Returns the tables that hold something.
+    """Returns the tables that are not empty.
 
-    Expected uses per position of the stream, p the share of a word [V] that sub-sampling leaves:
+    Expected uses per position of the stream, where p is a word's share [V] after subsampling:
 
         input rows     p · (window + 1)          a window's mean reach, on both sides
-        n-grams        the same, p of all words that have it
-        words' rows    p + negatives · Σp · q    q: of the noise words; the biases alike
-        inner nodes    Σp of the words below
+        n-grams        the same, with p summed over all words that have the n-gram
+        output rows    p + negatives · Σp · q    q: noise distribution; also for their biases
+        inner nodes    Σp over the words below
         log Z          always
     """
     p = counts / counts.sum() * keep_probabilities(counts, config.training.sample)
@@ -71,21 +71,21 @@ def shared_tables(
         uses[weights.noise] = p + plan.negatives * p.sum() * q
     if plan.rows & PATH:
         uses[weights.path] = _below(p, chosen, weights.path.rows)
-    if plan.bias & WORD_BIAS:  # padded to whole vectors
+    if plan.bias & WORD_BIAS:  # the biases are padded to whole vectors
         uses[weights.bias] = np.resize(uses[weights.noise], weights.bias.rows)
     pulls = {table: PULL * each for table, each in uses.items()}
     if plan.bias & LOG_Z_BIAS:
         pulls[weights.log_z] = np.full(1, ALWAYS)
     found = []
     for table, pull in pulls.items():
-        # in rounds every row is thread-own, and follows; else a block's start fetches them
+        # in rounds every row has thread-own copies to update; else a block's start fetches them
         own = table.all_rows()[1] if in_rounds else ()
         found.append(SharedTable(table.floats[: table.rows], pull, tuple(own)))
     return found
 
 
 def _below(p: np.ndarray, chosen: RowTables, nodes: int) -> np.ndarray:
-    """Returns the sum of p over the words below each inner node."""
+    """Returns for each inner node the sum of p over the words below it."""
     starts, steps = chosen.arrays[2:]
     found = np.zeros(nodes)
     for begin in range(0, len(p), PART):

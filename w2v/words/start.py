@@ -1,17 +1,17 @@
-"""Where training starts from when there are vectors already (`init`): another run, or a file of
-pretrained vectors.
+"""Starting training from existing vectors (`init`): those of a run, or of a file.
 
-    FILE             the vocabulary is the new text's; words that the file knows start from its rows
-    RUN    the vocabulary, noise and tree are the run's, and so are all rows; new words are left out
-    RUN `extend_vocab`    the run's words and those that the text has enough of: old rows stay with
-                          their words, new words start as usual; noise and tree are built anew from
-                          the counts of both texts
+    FILE             the vocabulary is that of the new text; words in the file start from its rows
+    RUN    vocabulary, noise distribution and tree are the run's, as are all rows; new words are
+                     left out
+    RUN with `extend_vocab`    the run's words and the new text's frequent words: the former keep
+                     their rows, the latter start as usual; noise distribution and tree are rebuilt
+                     from the counts of both texts
 
-Output rows come from a run's latest checkpoint, if it was trained with the same loss.
+Output rows come from the run's latest checkpoint, if it was trained with the same loss.
 
-With `subwords` the rows of n-grams come along too, where there are such. A known word's own row is
-then what makes its vector the earlier one: if n rows have the mean v, n·v less the sum of the
-others.
+With `subwords` the rows of n-grams are taken over too, if there are any. The own row of a known
+word is then chosen so that its vector stays the earlier one v: if that is the mean of n rows, the
+own row is n·v minus the sum of the others.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ OUTPUT = "output."
 
 @dataclass
 class Earlier:
-    """What `init` names: words with their vectors [words, dim]; of a run also counts and its output
-    layer.
+    """The content of `init`: words with their vectors [words, dim]; if it is a run, also the counts
+    and the output layer.
 
-    ngrams: which n-grams there are, buckets [N], and their rows [N, dim].
-    outputs: tensors by the names of `Engine.state`; why_none: a phrase on why there are none; lost:
-    the run had an output layer of this kind, perhaps, and has not kept it; warnings: what to tell
-    about the file.
+    ngrams: the kind of n-grams, their buckets [N] and their rows [N, dim].
+    outputs: tensors named as in `Engine.state`; why_none: a phrase on why there are none; lost:
+    whether the run may have had a matching output layer without saving it; warnings: about the
+    file, for the user.
     """
 
     name: str
@@ -64,19 +64,19 @@ class Earlier:
 
 @dataclass
 class Start:
-    """How the rows of a new run begin. known [K]: ids in its vocabulary; source [K]: rows of
-    `earlier`."""
+    """The starting rows of a new run. known [K]: ids in its vocabulary; source [K]: the rows of
+    `earlier` they start from."""
 
     earlier: Earlier
     known: np.ndarray
     source: np.ndarray
     size: int  # of the new vocabulary
-    moved: bool  # whether rows have other places than in the run that `init` names
+    moved: bool  # whether words have other ids than in the run that `init` names
     freeze: bool
 
     def apply(self, engine: WordEngine, inputs: Inputs | None, reporter: Reporter) -> None:
-        """Puts the earlier rows into the engine, whose starting vectors are set; says what came
-        from where. inputs: what its words consist of."""
+        """Copies the earlier rows into the engine, which must be initialised, and reports which
+        rows were copied. inputs: the n-grams of the new vocabulary."""
         for warning in self.earlier.warnings:
             reporter.warn(warning)
         arrays = {name: np.array(array) for name, array in engine.state().items()}
@@ -98,17 +98,17 @@ class Start:
             engine.freeze(frozen)
         share = f"{len(self.known):,} of {self.size:,} words"
         what = f"{share} start from their rows in {self.earlier.name}"
-        stay = " and stay there" if self.freeze else ""
+        stay = " and stay fixed" if self.freeze else ""
         reporter.note(f"{what}{stay}, {self.size - len(self.known):,} as usual")
         if anew:
-            why = self.earlier.why_none or "its rows do not belong to words one by one"
+            why = self.earlier.why_none or "its rows do not correspond to single words"
             tell = reporter.warn if self.earlier.lost else reporter.note
-            tell(f"the output layer starts anew ({anew}): {why}")
+            tell(f"the output layer starts from scratch ({anew}): {why}")
         elif outputs and self.earlier.vocabulary is not None:
-            reporter.note(f"the output layer goes on from {self.earlier.name}")
+            reporter.note(f"the output layer continues from {self.earlier.name}")
 
     def _fill(self, name: str, array: np.ndarray) -> bool:
-        """Copies what the earlier output layer has for one tensor; whether it could."""
+        """Copies the earlier values of one tensor into `array`; returns whether they fit."""
         old = self.earlier.outputs.get(name)
         if old is None or old.shape[1:] != array.shape[1:]:
             return False
@@ -122,53 +122,53 @@ class Start:
 
 
 def load_earlier(config: Config) -> Earlier:
-    """Returns what `init` names; refuses it where that is nothing to start from."""
+    """Loads what `init` names. Raises InputError if training cannot start from it."""
     path = Path(config.start.init or "")
     if (path / "config.yaml").is_file() and (path / "vocab.tsv").is_file():
         found = _of_run(path, config)
     else:
         if config.start.extend_vocab:
-            what = f"needs the vocabulary of a run, and `init` {path} is none"
+            what = f"needs the vocabulary of a run, but `init` {path} is not a run"
             raise InputError(f"`extend_vocab` {what}: leave one out")
         loaded = load_vectors(path, encoding_errors=config.corpus.encoding_errors)
-        why = "a file of vectors has none"
+        why = "a file of vectors has no output layer"
         words, rows = loaded.words, loaded.matrix
         found = Earlier(str(path), words, rows, why_none=why, warnings=loaded.warnings)
         found.ngrams = _ngrams_of(loaded)
     length, dim = found.rows.shape[1], config.model.dim
     if length != dim:
-        what = f"has vectors of {length} numbers, and `dim` is {dim}"
+        what = f"has vectors of {length} numbers, but `dim` is {dim}"
         raise InputError(f"`init` {path} {what}: give `dim` {length}")
     own, theirs = ngrams_of(config), found.ngrams
     if own is not None and theirs is not None and own != theirs[0]:
         there, here = (f"{n.shortest}-{n.longest}" for n in (theirs[0], own))
-        what = f"has n-grams of `subwords` {there} in {theirs[0].buckets:,} `buckets`, and here"
+        what = f"has n-grams of `subwords` {there} in {theirs[0].buckets:,} `buckets`, but here"
         told = f"{what} they are {here} in {own.buckets:,}: give the same, or a file of vectors"
         raise InputError(f"`init` {path} {told}")
     if not all_finite(found.rows):
-        raise InputError(f"`init` {path} holds NaN or infinity: name another one")
+        raise InputError(f"`init` {path} holds NaN or infinity: give another one")
     return found
 
 
 def start_from(
     config: Config, store: TokenStore, chosen: Vocabulary, reporter: Reporter
 ) -> tuple[TokenStore, Vocabulary, Start]:
-    """The text and the vocabulary of a run that starts from `init`; `chosen` are the words that it
-    would have without."""
+    """Returns the text, the vocabulary and the starting rows of a run with `init`. `chosen`: the
+    vocabulary that it would have without."""
     earlier = load_earlier(config)
     vocabulary, old = chosen, earlier.vocabulary
     if old is not None and config.corpus.vocab is not None:
-        what = f"the words of the run `init` {earlier.name} stay what they are"
-        raise InputError(f"{what}: leave out `vocab`, or name a file of vectors")
+        what = f"`init` {earlier.name} is a run, which determines the vocabulary"
+        raise InputError(f"{what}: leave out `vocab`, or give a file of vectors")
     if old is not None:
         vocabulary = _extended(old, store.vocabulary, chosen) if config.start.extend_vocab else old
         new = sum(old.index(word) is None for word in chosen.words)
         if config.start.extend_vocab:
-            what = f"{new:,} new words beside the {len(old):,} of {earlier.name}"
-            reporter.note(f"{what}; noise and tree are built anew")
+            what = f"{new:,} new words in addition to the {len(old):,} of {earlier.name}"
+            reporter.note(f"{what}; noise distribution and tree are rebuilt")
         elif new:
             what = f"{new:,} words of the text are not in the vocabulary of {earlier.name}"
-            reporter.note(f"{what} and are left out (`extend_vocab` takes them in)")
+            reporter.note(f"{what} and are left out (`extend_vocab` adds them)")
         store = renumbered(store, vocabulary)
     places = {word: place for place, word in reversed(list(enumerate(earlier.words)))}
     pairs = [(new, places[word]) for new, word in enumerate(vocabulary.words) if word in places]
@@ -186,7 +186,8 @@ def _ngrams_of(loaded: WordVectors) -> tuple[Ngrams, np.ndarray, np.ndarray] | N
 
 
 def run_vocabulary(store: TokenStore, config: Config, run: Path) -> tuple[TokenStore, Vocabulary]:
-    """Returns the text with the ids of the vocabulary that a run to go on with has."""
+    """Returns the text with the ids of the vocabulary of the run that is resumed, and that
+    vocabulary."""
     vocabulary = Vocabulary.load(run / "vocab.tsv")
     corpus = config.corpus
     chosen = store.vocabulary.truncated(corpus.min_count, corpus.max_vocab)
@@ -201,13 +202,13 @@ def _of_run(path: Path, config: Config) -> Earlier:
     if not before.only_vectors:
         raise InputError(
             f"`init` {path} is the run of a language model: write its embeddings to a file with"
-            f" w2v export {path} -o embeddings.bin, and name that"
+            f" w2v export {path} -o embeddings.bin, and give that"
         )
     vocabulary = Vocabulary.load(path / "vocab.tsv")
     checkpoint, _ = newest_checkpoint(path)
     if checkpoint is None:
-        loaded, why = load_vectors(path), f"what {path} had learnt of it was not kept"
-        why += ", which a run with `checkpoint_every` does"
+        loaded, why = load_vectors(path), f"{path} has no checkpoint of it"
+        why += "; runs with `checkpoint_every` have one"
         earlier = Earlier(
             str(path), loaded.words, loaded.matrix, vocabulary, why_none=why, lost=True
         )
@@ -218,8 +219,8 @@ def _of_run(path: Path, config: Config) -> Earlier:
     then = corpus.get("vocabulary_sha256") if isinstance(corpus, dict) else None
     fits = then is None or then == digest(vocabulary)
     if rows is None or rows.ndim != 2 or len(rows) != len(vocabulary) or not fits:
-        what = f"{checkpoint.path} does not fit the vocabulary beside it"
-        raise InputError(f"`init` {path}: {what}; name another run")
+        what = f"{checkpoint.path} does not fit the run's vocabulary"
+        raise InputError(f"`init` {path}: {what}; give another run")
     earlier = Earlier(str(path), vocabulary.words, rows, vocabulary)
     inputs = make_inputs(before, vocabulary.words, vocabulary.counts)
     if inputs is not None:
@@ -228,21 +229,21 @@ def _of_run(path: Path, config: Config) -> Earlier:
             check_buckets(buckets, inputs.buckets)
             earlier.rows = inputs.vectors(rows, ngrams)
         except (IndexError, KeyError, ValueError):
-            what = f"{checkpoint.path} does not hold the n-grams of the words beside it"
-            raise InputError(f"`init` {path}: {what}; name another run") from None
+            what = f"{checkpoint.path} does not hold the n-grams of the run's words"
+            raise InputError(f"`init` {path}: {what}; give another run") from None
         earlier.ngrams = inputs.ngrams, buckets, ngrams
     if (before.training.loss, before.loss) != (config.training.loss, config.loss):
-        earlier.why_none = f"{path} was trained with another loss, or other options of it"
+        earlier.why_none = f"{path} was trained with another loss or other options of it"
     elif LOSSES[before.training.loss].sorted_only and config.start.extend_vocab:
-        earlier.why_none = f"the clusters of {before.training.loss} move with the vocabulary"
+        earlier.why_none = f"the clusters of {before.training.loss} change with the vocabulary"
     else:
         earlier.outputs = checkpoint.tensors
     return earlier
 
 
 def _extended(old: Vocabulary, text: Vocabulary, chosen: Vocabulary) -> Vocabulary:
-    """The old words and the chosen ones, by their counts in both texts together; of equal ones the
-    old one first."""
+    """Returns the old and the chosen words, sorted by their total count in both texts; old words
+    come first among equals."""
     words, counts = list(old.words), old.counts.copy()
     for word, count in zip(text.words, text.counts.tolist(), strict=True):
         if (place := old.index(word)) is not None:

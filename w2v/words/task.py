@@ -1,4 +1,4 @@
-"""Word vectors as the task of a run: which text, which engine, what comes out."""
+"""Word vectors as a training task: reads the text, makes the engine, returns the vectors."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ ENGINES = {
 
 
 class NothingToLearnError(InputError):
-    """No word of the text has a context word."""
+    """Raised if no word of the text has a context word."""
 
 
 @dataclass
 class WordText(Text):
-    """`valid` has the same ids. start: other rows than usual to begin with. inputs: what words
-    consist of beside their own rows."""
+    """The texts of a run; `valid` has the same ids. start: starting rows from `init`, if given.
+    inputs: the n-grams of the words, if the model has any."""
 
     start: Start | None
     inputs: Inputs | None
@@ -94,7 +94,7 @@ class WordsTask(Task):
         return WordText(store, vocabulary, valid, start, inputs)
 
     def _vocabulary_again(self, store: TokenStore) -> tuple[TokenStore, Vocabulary]:
-        """Returns the text and the vocabulary that the run gone on with has."""
+        """Returns the text and the vocabulary of the run that is resumed."""
         own = self.config.start.init is None and self.config.corpus.vocab is None
         if own or self.context.resume is None:
             return store, select_vocabulary(store.vocabulary, self.config.corpus)
@@ -105,14 +105,14 @@ class WordsTask(Task):
         needed, available = BASE_BYTES + first.needed, first.available
         if self.context.world.size > 1 and self.config.training.engine == HOGWILD:
             needed += exchange_bytes(self.config, vocabulary, self.context.world)
-        if available is not None:  # for each of the ranks here
+        if available is not None:  # each rank on this machine gets an equal part
             available //= place_or_alone().local_size
         return [first._replace(needed=needed, available=available), *others]
 
     def remedy(self, where: int) -> str:
         fewer = "raise `min_count` or set `max_vocab`"
         demand = self.demands(2)[where]
-        if not demand.fits:  # fewer words would not help
+        if not demand.fits:  # even for 2 words, so that a smaller vocabulary would not help
             sampled = LOSSES[self.config.training.loss].draws_noise
             fewer = "`window` or `negatives`" if sampled else "`window` or `threads`"
             if self.config.training.engine == "autograd":
@@ -129,9 +129,9 @@ class WordsTask(Task):
             f" {config.training.loss}, {engine_class.how(config)}: {config.why_engine}"
         )
         with told_if_slow(self.reporter, "compiling the kernel (once for this kind of run)"):
-            # not while the corpus is read: both take memory
+            # not while the corpus is being read, because both need much memory
             engine_class.compile(config)
-        return_freed_memory()  # the compiler's
+        return_freed_memory()  # what the compiler used
         engine = engine_class(config, store.ids, counts, text.inputs)
         if warning := engine.warning():
             self.reporter.warn(warning)
@@ -164,7 +164,7 @@ class WordsTask(Task):
 
     def counts(self, text: Text, total: Tally) -> Words:
         read = text.store.n_words
-        known = text.store.known_words  # the vocabulary's counts may be those of another text
+        known = text.store.known_words  # the vocabulary's counts may come from another text
         in_vocabulary = int(text.vocabulary.counts.sum()) if known is None else known
         return Words(
             read=read,

@@ -1,12 +1,12 @@
 """Validation of word vectors: the training loss over another text, in nats per prediction.
 
-It is the figure that the run prints of its own text: the same loss, with margins and smoothing,
-over the windows of the words that sub-sampling leaves. Windows, sub-sampling and noise words are
-drawn from a seed of their own, the same ones at every measurement and whatever `seed`, so that the
-figures of one run, and of runs with the same settings and engine, can be compared. Exact losses
-give the mean -log P(target | hidden).
+The loss is the one that the run reports for its own text, with margins and smoothing, over the
+windows of the words that subsampling leaves. Windows, subsampling and noise words are drawn from a
+fixed seed that is independent of `seed`, so they are equal at every measurement, and the losses of
+one run, or of runs with the same settings and engine, are comparable. For exact losses it is the
+mean -log P(target | hidden).
 
-The result is what was learnt at the end; with `patience` the vectors of the best epoch.
+The result of the run is its final vectors or, with `patience`, those of the best epoch.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from w2v.training.report import Reporter
 from w2v.training.schedule import Block, cut_blocks, sentence_limit
 from w2v.training.validation import Validation
 
-BLOCK_WORDS = 32768  # stream positions measured by one thread at a time, roughly
+BLOCK_WORDS = 32768  # stream positions that one thread measures at a time, roughly
 
 
 def validation_text(
     config: Config, store: TokenStore, vocabulary: Vocabulary, reporter: Reporter
 ) -> TokenStore:
-    """Returns the text of `valid` with the ids of the run's vocabulary; closes `store`."""
+    """Returns the text `valid` with the ids of the run's vocabulary; closes `store`."""
     found, path = renumbered(store, vocabulary), config.validation.valid
     unknown = found.n_words - (found.known_words or 0)
     if unknown == found.n_words:
         found.close()
         what = f"none of its words is in the vocabulary of {len(vocabulary):,} words"
-        why = "so its loss would say nothing; give a text of the corpus's language"
+        why = "so its loss would mean nothing; give a text in the language of the corpus"
         raise InputError(f"`valid` {path}: {what}, {why}")
     if unknown:
         what = f"{unknown:,} of the {found.n_words:,} words of `valid` {path}"
@@ -48,8 +48,8 @@ def validation_text(
 
 
 class WordValidation(Validation[Tally]):
-    """Measures `text`, see `validation_text`, with the engine's own loss; refuses it where no word
-    is left with a context word."""
+    """Measures the engine's loss on `text` (see `validation_text`). Raises InputError if no word of
+    it has a context word."""
 
     def __init__(
         self, config: Config, engine: WordEngine, text: TokenStore, reporter: Reporter
@@ -77,7 +77,7 @@ class WordValidation(Validation[Tally]):
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(work, range(threads)))
         total = Tally()
-        for tally in tallies:  # in their order: the sum does not depend on the threads
+        for tally in tallies:  # in block order, so that the sum does not depend on the threads
             total.add(tally)
         if not math.isfinite(total.loss):
             raise RunError(f"the loss became {total.loss}; try a smaller `lr`")

@@ -1,9 +1,9 @@
-"""Training examples on any device, straight from the stream of ids: no Python loop over words.
+"""Training examples on any device, computed from the stream of ids without a Python loop.
 
-The stream is read as the fused kernel reads it (`w2v.kernels.cpu.reader`): ids >= V are skipped,
-frequent words are thinned out by the same hash of their place, windows cross neither line ends nor
-the cuts after every `max_sentence` words. So both engines train on the same words; only how far
-each window reaches is drawn differently.
+The stream is read as in the fused kernel (`w2v.kernels.cpu.reader`): ids >= V are skipped, frequent
+words are subsampled by the same hash of their position, and windows end at line ends and at the
+cuts after every `max_sentence` words. So both engines train on the same words; only the reach of
+each window is drawn differently.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from torch import Tensor
 
 from w2v.corpus.store import ID_TYPE, PART_IDS, id_parts
 
-CELLS = 1 << 22  # (target, offset) cells looked at together
-FIRST_LOOK = 4096  # stream positions beyond a block, doubled until they hold enough words
+CELLS = 1 << 22  # (target, offset) pairs tested at once
+FIRST_LOOK = 4096  # stream positions read beyond a block, doubled until they hold enough words
 GOLDEN = 0x9E3779B97F4A7C15
 
 
@@ -45,7 +45,7 @@ class Windows:
 
     @property
     def trained(self) -> int:
-        """How many words are targets."""
+        """The number of targets."""
         return self.last - self.first
 
     @cached_property
@@ -56,10 +56,10 @@ class Windows:
         return min(self.window, max(0, int(longest) - 1))
 
     def pairs(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
-        """Context words [P] and the places [P] (in `words`, never falling) of the targets in whose
-        windows they are.
+        """Returns context words [P] and, ascending, the positions [P] in `words` of the targets
+        whose windows contain them.
 
-        start, stop: the targets from `first + start` to before `first + stop`.
+        start, stop: the range of targets, counted from `first`.
         """
         device = self.words.device
         begin, end = self.first + start, min(self.first + stop, self.last)
@@ -117,7 +117,7 @@ class WindowReader:
     """Reads blocks of a stream.
 
     ids: int32 stream of word ids, -1 at line ends, ids >= V are skipped.
-    keep [V]: probability · (2^32 - 1) of a word to survive sub-sampling, whole numbers.
+    keep [V]: probability · (2^32 - 1) that a word survives subsampling, whole numbers.
     """
 
     def __init__(
@@ -135,13 +135,13 @@ class WindowReader:
         self._held: Tensor | None = None  # all ids, on the device
 
     def over(self, ids: np.ndarray) -> WindowReader:
-        """The same for another stream."""
+        """Returns a reader of another stream with the same settings."""
         other = copy(self)
         other._ids, other._held = ids, None
         return other
 
     def hold(self, room: int) -> None:
-        """From now on all ids are on the device, if they take no more than `room` bytes there."""
+        """Copies all ids to the device if they take no more than `room` bytes there."""
         if ID_TYPE.itemsize * len(self._ids) <= room:
             self._held = torch.empty(len(self._ids), dtype=torch.int32, device=self._device)
             for number, part in enumerate(id_parts(self._ids)):
@@ -157,7 +157,7 @@ class WindowReader:
     def begin(self, start: int, stop: int, key: int, window_key: int) -> Reading:
         """`read` without waiting for a GPU."""
         begin, end = start, stop
-        # lines are never cut, so windows look beyond the block
+        # lines are not cut here, so windows extend beyond the block
         if self._max_sentence == 0 and start < stop:
             begin = self._context(start, key, ahead=False)
             end = self._context(stop, key, ahead=True)
@@ -181,11 +181,11 @@ class WindowReader:
         return Reading(words, sentences, reach, numbers, self._window)
 
     def _part(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
-        """Returns the ids at positions start … stop - 1, and the positions."""
+        """Returns the ids at positions start … stop - 1, and these positions."""
         positions = torch.arange(start, stop, device=self._device)
         if self._held is not None:
             return self._held[start:stop].long(), positions
-        # from pinned memory a GPU fetches them without waiting for the program
+        # a GPU copies from pinned memory without making the program wait
         pinned = self._device.type == "cuda"
         ids = torch.empty(stop - start, dtype=torch.int32, pin_memory=pinned)
         ids.numpy()[:] = self._ids[start:stop]
@@ -201,8 +201,8 @@ class WindowReader:
         return known & (upper_bits(positions, key) <= thresholds)
 
     def _sentences(self, ids: Tensor) -> Tensor:
-        """The number of every position's sentence; a cut after every max_sentence words of a line
-        begins a new one."""
+        """Returns the sentence number of each position; within a line a new sentence begins after
+        every max_sentence words."""
         ends = ids < 0
         if self._max_sentence == 0:
             return ends.cumsum(0)
@@ -212,8 +212,8 @@ class WindowReader:
         return (ends | ((in_line > 0) & (in_line % self._max_sentence == 0))).cumsum(0)
 
     def _context(self, place: int, key: int, *, ahead: bool) -> int:
-        """Returns where the `window` surviving words next to `place` end, ahead of it or before it,
-        as far as they are of the same line."""
+        """Returns the far end of the `window` surviving words next to `place`, ahead of it or
+        before it, limited to the same line."""
         if ahead and place > 0 and self._ids[place - 1] < 0:
             return place
         margin = min(4 * self._window, FIRST_LOOK)
@@ -233,10 +233,10 @@ class WindowReader:
 
 
 def upper_bits(positions: Tensor, key: int) -> Tensor:
-    """The upper 32 of 64 well mixed bits of (position, key), as int64: splitmix64, as in
+    """Returns the upper 32 of 64 well-mixed bits of (position, key) as int64: splitmix64, as in
     `w2v.kernels.cpu.random`.
 
-    int64 wraps as uint64 does; only right shifts need the sign's copies masked away.
+    int64 overflows like uint64; only right shifts need the copied sign bits masked out.
     """
     x = positions * _signed(GOLDEN) + _signed(key)
     x = (x ^ _shifted(x, 30)) * _signed(0xBF58476D1CE4E5B9)

@@ -1,1 +1,1 @@
-"""The CPU kernel, in Numba: no compiler is needed on the user's machine."""
+"""The CPU kernel, in Numba, so that users need no compiler."""

@@ -1,5 +1,5 @@
-"""Biases of output rows (NCE): a float per word, and one for all words, which is a learnt -log Z.
-Off by default, so written plainly, row by row."""
+"""Biases of output rows (NCE): one float per word, and one for all words, a learned -log Z. Off by
+default, so the code is simple and works row by row."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from w2v.kernels.cpu.vector import read_float, read_long, write_float
 def biased_offsets(
     target: int, offsets: int, rows: int, count: int, width: int, shared: int, bias: int
 ) -> None:
-    """Writes offset + biases of `count` rows to the lanes at `target`, tile by tile; `rows`: where
-    the addresses of the rows' biases stand."""
+    """Writes offset + biases of `count` rows to the lanes at `target`, tile by tile. `rows`: the
+    address of the addresses of the rows' biases."""
     for k in range(count):
         lane = k // width * 32 + k % width * 4
         value = read_float(offsets + lane)
@@ -36,8 +36,8 @@ def update_biases(
     shared: int,
     bias: int,
 ) -> None:
-    """bias += Σ_q g[q, k] for every row, and the sum of them all for the shared bias; residuals
-    stand at `scores`, `stride` bytes a tile."""
+    """Computes bias += Σ_q g[q, k] for every row, and adds all these sums to the shared bias.
+    Residuals are at `scores`, `stride` bytes per tile."""
     total = float32(0)
     for k in range(count):
         lane = scores + k // width * stride + k % width * 4

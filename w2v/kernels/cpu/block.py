@@ -1,12 +1,12 @@
 """One block of text through the kernel: choose windows and output rows, train window by window.
 
-`make_kernel` freezes what shapes the machine code (tile, row length, which rows, which link) as
-plain integers in a closure: by these the cache on disk knows it again, and LLVM drops the branches
-that a frozen integer rules out.
+`make_kernel` compiles what determines the machine code (tile, row length, rows, link) as plain
+integers into a closure: the on-disk cache identifies the kernel by them, and LLVM removes branches
+that a constant integer rules out.
 
-Within a window the noise words are shared by all context words (HogBatch, arXiv 1611.06172): C + R
-row loads make C · R scores. CBOW has one hidden row per window and gives its gradient to the
-context words' rows.
+Within a window all context words share the noise words (HogBatch, arXiv:1611.06172): C + R row
+loads make C · R scores. CBOW has one hidden row per window and applies its gradient to the context
+words' rows.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ from w2v.kernels.cpu.tile import (
 from w2v.kernels.plan import NOISE, PATH
 from w2v.system.compiled import compiled
 
-# Places in the tally that a block returns (float64): summed loss in nats, predictions = pairs of
-# context and target (CBOW: targets with a context), words by fate.
+# Entries of the tally that a block returns (float64): summed loss in nats, predictions = pairs of
+# context and target (CBOW: targets with a context), word counts as in `training.engine.Tally`.
 TALLY = ("loss", "predictions", "read", "rare", "dropped", "trained")
 
 
 class Variant(NamedTuple):
-    """What is frozen into the machine code.
+    """The constants compiled into a kernel.
 
     size: bytes of a row, a multiple of 64. width, group: tiles of `width` output rows x `group`
-    hidden rows (width · group <= 16, width <= 8). From rows to bias: as in FusedPlan. cbow: 1 for
-    one hidden row per window, 0 for skip-gram. ngrams: 1 where input rows are composed of those of
+    hidden rows (width · group <= 16, width <= 8). rows to bias: as in FusedPlan. cbow: 1 for one
+    hidden row per window, 0 for skip-gram. ngrams: 1 if input rows are composed of those of
     n-grams.
     """
 
@@ -65,12 +65,12 @@ class Variant(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Addresses of one thread's working memory: copies of the hidden rows [2·window + Q], scores
-    [tiles, groups, 16], copies of output rows [tiles · T] and their addresses, addresses of the
-    context rows [2·window], and masks [Q, 16]: masks[i] keeps the lanes of all but the last i
+    """Addresses of one thread's working memory: copies of the hidden rows [2·window + Q]; scores
+    [tiles, groups, 16]; copies of output rows [tiles · T] and their addresses; addresses of the
+    context rows [2·window]; masks [Q, 16], where masks[i] keeps the lanes of all but the last i
     hidden rows of a group; offsets with the biases added [tiles, 8]; the address of the address of
-    the second hidden row, CBOW's gradient; how much each context row counts in CBOW's mean where
-    words have n-grams [2·window] float32."""
+    the second hidden row, CBOW's gradient; and, if words have n-grams, the weight of each context
+    row in CBOW's mean [2·window] float32."""
 
     hidden: int
     scores: int
@@ -84,10 +84,9 @@ class Scratch(NamedTuple):
 
 
 class Text(NamedTuple):
-    """What of the stream a block is, and how it is read. CBOW: whether hidden is the mean of the
-    context rows (where words have n-grams: of all the rows that these are made of), else their sum,
-    and whether a context row gets its share of hidden's gradient
-    (else all of it)."""
+    """The part of the stream that a block covers, and how it is read. mean: whether CBOW's hidden
+    row is the mean of the context rows (with n-grams, of all rows they are composed of), else their
+    sum. share: whether a context row gets its share of the hidden row's gradient or all of it."""
 
     start: int
     stop: int
@@ -99,11 +98,11 @@ class Text(NamedTuple):
 
 @cache
 def make_kernel(variant: Variant) -> Callable[..., None]:
-    """The kernel for a variant; two calls give the same function.
+    """Returns the kernel of a variant; equal variants give the same function.
 
-    It merges thread-own rows after every `merge_every` trained words and at its end; 0: somebody
-    else does, between blocks. threads: how many work at the same time. lr 0: only the loss is
-    found, no row is written to.
+    It merges thread-own rows after every `merge_every` trained words and at the end; 0: they are
+    merged elsewhere, between blocks. threads: how many threads run it at the same time. lr 0: it
+    only computes the loss and writes to no row.
     """
     size, T, Q, rows, cross_entropy, offset, skip_hits, bias, cbow, ngrams = variant
     TILE = T * Q
@@ -132,8 +131,8 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
             i, chosen, length = state[reader.NEXT], state[reader.CHOSEN], state[reader.LENGTH]
             targets, gone = min(state[reader.TARGETS], length), state[reader.GONE]
             while i < ready:
-                # at the start of what was read no rows are chosen yet: nothing is trained before
-                # they are
+                # in a newly filled buffer no rows are chosen yet; nothing is trained before they
+                # are
                 trains = chosen > min(i + AHEAD, targets - 1)
                 contexts = scored = groups = tiles = int64(0)
                 receivers, sources, row_list = scratch.contexts, int64(0), int64(0)
@@ -189,8 +188,8 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                     row_list = slots.rows + slot * slots.row_bytes
                     biases = slots.biases + slot * slots.row_bytes
                     sources = row_list
-                    # a noise word that stands in two tiles: the second must not see the update of
-                    # the first
+                    # the row of a noise word may occur in two tiles: the second tile must not see
+                    # the update of the first
                     if rows & NOISE and choice.negatives >= T:
                         sources = scratch.output_rows
                         for k in range(n):
@@ -226,7 +225,7 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                     if bias and lr != 0:
                         own, at = m.log_z.own, scratch.scores
                         update_biases(at, stride, biases, n, scored, T, Q, own, bias)
-                # here, where the residuals are still on their way: this work waits for nothing
+                # placed here because this work does not wait for the residuals
                 while chosen <= i + AHEAD + int64(trains) and chosen < targets:
                     target = v.read_int(buffer + 4 * chosen)
                     if rows & PATH:
@@ -257,7 +256,7 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                         merge(m, size, bias, threads, lr)
                         since = 0
                 if ngrams and trains:
-                    # further targets do not reach them
+                    # words that no later window reaches
                     while ended <= gone + i - window:
                         if lr != 0:
                             word = v.read_int(buffer + 4 * (ended - gone))

@@ -1,13 +1,13 @@
-"""Words with n-grams: the row of such a word is the mean of its own row and those of its n-grams,
-and each of these moves by all that the mean does, as in fastText.
+"""Words with n-grams: a word's vector is the mean of its own row and the rows of its n-grams, and
+each of these rows moves by as much as the mean, as in fastText.
 
-So to a window it is a row like any other. It is composed when the word comes within reach of a
-target, into a ring with a place for each of the nearby words; the windows read and change it there;
-and what has been added to it goes to its n rows when no window can reach the word any more. That
-costs n loads and n stores a word, where fastText has them for every pair of target and context.
+For a window the vector is a row like any other. It is composed when the word comes within reach of
+a target, in a ring buffer with a place for each nearby word; windows read and change it there; when
+no window can reach the word any more, the change is added to its n rows. This costs n loads and n
+stores per word, whereas fastText has them for every pair of target and context.
 
-CBOW's hidden row is the mean of all rows of all context words, as in fastText: a word counts by the
-number of its rows (it costs accuracy to count every word once).
+CBOW's hidden row is the mean of all rows of all context words, as in fastText, so that a word has
+the weight of its number of rows (equal weights would cost accuracy).
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from numba import float32, int64, njit
 from w2v.kernels.cpu import vector as v
 from w2v.kernels.cpu.rows import count_use, row_of
 
-NEAR = 512  # so many of the most frequent n-grams never leave the cache
+NEAR = 512  # this many of the most frequent n-grams are always in the cache
 
 
 class Composed(NamedTuple):
-    """Addresses: n-grams of words in CSR form (int64 starts [V + 1], int32 rows of the table of
-    n-grams, int64 room for the addresses of the longest word's rows); the ring: rows as they are
-    and as they were composed [places]; places - 1, with places a power of two."""
+    """Addresses: n-grams of words in CSR form (int64 starts [V + 1], int32 rows of the n-gram
+    table); int64 room for the addresses of the longest word's rows; the ring [places] with the
+    current rows, and with the rows as they were composed; places - 1 (places is a power of two)."""
 
     starts: int
     rows: int
@@ -37,7 +37,7 @@ class Composed(NamedTuple):
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
 def prefetch_parts(word: Any, m: Any, c: Any, size: int) -> None:
-    """Asks for the rows that the word is composed of."""
+    """Prefetches the rows that the word is composed of."""
     v.prefetch_row(row_of(m.input, word, size), size)
     start = v.read_long(c.starts + 8 * int64(word))
     stop = v.read_long(c.starts + 8 * int64(word) + 8)
@@ -49,14 +49,14 @@ def prefetch_parts(word: Any, m: Any, c: Any, size: int) -> None:
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
 def row_count(word: Any, c: Any) -> Any:
-    """How many rows the word is composed of, its own included."""
+    """Returns how many rows the word is composed of, including its own."""
     start = v.read_long(c.starts + 8 * int64(word))
     return float32(v.read_long(c.starts + 8 * int64(word) + 8) - start + 1)
 
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
 def compose(word: Any, place: int, m: Any, c: Any, size: int) -> None:
-    """The ring's row at `place` = the mean of the word's rows."""
+    """Writes the mean of the word's rows to the ring at `place`."""
     start = v.read_long(c.starts + 8 * int64(word))
     count = v.read_long(c.starts + 8 * int64(word) + 8) - start
     for k in range(count):
@@ -79,7 +79,7 @@ def compose(word: Any, place: int, m: Any, c: Any, size: int) -> None:
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
 def give_back(word: Any, place: int, m: Any, c: Any, size: int) -> None:
-    """All rows of the word += what has been added to the ring's row at `place`."""
+    """Adds the change of the ring's row at `place` to all rows of the word."""
     change = c.before + place * size
     for d in range(0, size, 64):
         v.store(change + d, v.subtract(v.load(c.ring + place * size + d), v.load(change + d)))
@@ -92,7 +92,7 @@ def give_back(word: Any, place: int, m: Any, c: Any, size: int) -> None:
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
 def give(table: Any, index: Any, change: int, size: int) -> None:
-    """A row += the one at `change`."""
+    """Adds the row at `change` to a row."""
     row = row_of(table, index, size)
     for d in range(0, size, 64):
         v.store(row + d, v.add(v.load(row + d), v.load(change + d)))

@@ -1,7 +1,7 @@
-"""Across the lanes of a vector: sums, products, and tiles of scores.
+"""Operations across the lanes of a vector: sums, products, and tiles of scores.
 
-A tile of Q hidden x T output rows has its scores in lanes q·T + k; the T lanes of one hidden row
-are a segment. T and T·Q arrive as the lengths of tuples of vectors (`columns`, `sums`).
+The scores of a tile of Q hidden x T output rows are in lanes q·T + k; the T lanes of one hidden row
+are a segment. T and T·Q are passed as the lengths of tuples of vectors (`columns`, `sums`).
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ DOUBLE = ir.DoubleType()
 
 
 def _shuffled(builder: Any, x: Any, y: Any, lanes: list[int]) -> Any:
-    """The vector of these lanes of x (0 … 15, or as long as x is) and y (from there on)."""
+    """Returns the lanes with these numbers, counted through x (0 … 15 if it has 16), then y."""
     return builder.shuffle_vector(x, y, ir.Constant(INTEGERS, lanes))
 
 
 @emits(f32x16, types.int64, types.UniTuple, types.UniTuple)
 def load_tile(builder: Any, address: Any, columns: Any, sums: Any) -> Any:
-    """T floats from `address`, once for each segment; the lanes left over are 0. Eight floats must
-    be readable."""
+    """Loads T floats from `address`, repeated for each segment; unused lanes are 0. Eight floats
+    must be readable."""
     width, used = columns.type.count, sums.type.count
     value = builder.load(builder.inttoptr(address, EIGHT.as_pointer()))
     value.align = 4
@@ -35,7 +35,7 @@ def load_tile(builder: Any, address: Any, columns: Any, sums: Any) -> Any:
 
 @emits(types.boolean, f32x16, types.float32)
 def any_outside(builder: Any, x: Any, limit: Any) -> Any:
-    """Whether a lane of x is not within ±limit (NaN is not)."""
+    """Returns whether a lane of x is not within ±limit (NaN is not)."""
     unsigned = ir.Constant(INTEGERS, [0x7FFFFFFF] * LANES)
     size = builder.bitcast(builder.and_(builder.bitcast(x, INTEGERS), unsigned), VECTOR)
     undefined = ir.Constant(VECTOR, ir.Undefined)
@@ -47,13 +47,13 @@ def any_outside(builder: Any, x: Any, limit: Any) -> Any:
 
 @emits(f32x16, f32x16, types.UniTuple, types.UniTuple)
 def segment_sum(builder: Any, x: Any, columns: Any, sums: Any) -> Any:
-    """Every lane gets the sum of its segment; unused lanes get width times theirs."""
+    """Returns in every lane the sum of its segment; unused lanes hold width times their value."""
     width, used = columns.type.count, sums.type.count
     turned = [x]
-    for turn in range(1, width):  # to the lane `turn` places later in the segment, going round
+    for turn in range(1, width):  # rotates each segment by `turn` lanes
         ahead = [lane - lane % width + (lane + turn) % width for lane in range(used)]
         turned.append(_shuffled(builder, x, x, ahead + list(range(used, LANES))))
-    while len(turned) > 1:  # in pairs: few results wait for each other
+    while len(turned) > 1:  # in pairs, which shortens the chain of dependent additions
         pairs = [builder.fadd(x, y) for x, y in zip(turned[::2], turned[1::2], strict=False)]
         turned = pairs + (turned[-1:] if len(turned) % 2 else [])
     return turned[0]
@@ -61,13 +61,13 @@ def segment_sum(builder: Any, x: Any, columns: Any, sums: Any) -> Any:
 
 @emits(f32x16, f32x16, types.UniTuple, types.UniTuple)
 def segment_first(builder: Any, x: Any, columns: Any, sums: Any) -> Any:
-    """Every lane gets the first lane of its segment."""
+    """Returns in every lane the first lane of its segment."""
     width, used = columns.type.count, sums.type.count
     lanes = [lane // width * width if lane < used else lane for lane in range(LANES)]
     return _shuffled(builder, x, x, lanes)
 
 
-# Lane order of the transposed sum. Level by level two vectors become one that holds half as many
+# Lane order of the transposed sum. At each level two vectors are merged into one with half as many
 # partial sums of each: pairs of lanes, quads, then 128-bit groups.
 _LEVELS = (([0, 16, 1, 17], [2, 18, 3, 19]), ([0, 1, 16, 17], [2, 3, 18, 19]))
 
@@ -88,8 +88,8 @@ _SHUFFLES = [(_within_quads(low), _within_quads(high)) for low, high in _LEVELS]
 
 @emits(f32x16, types.UniTuple)
 def transposed_sum(builder: Any, vectors: Any) -> Any:
-    """Lane i holds the sum over the lanes of vectors[i] (up to 16 vectors; further lanes are 0): 3
-    instructions a sum instead of 9."""
+    """Returns in lane i the sum over the lanes of vectors[i] (up to 16 vectors; further lanes are
+    0). Takes 3 instructions per sum instead of 9."""
     count = vectors.type.count
     level: list[Any] = [builder.extract_value(vectors, k) for k in range(count)]
     level += [None] * (LANES - count)
@@ -107,7 +107,7 @@ def transposed_sum(builder: Any, vectors: Any) -> Any:
 
 
 def _folded(start: float, instruction: str) -> Any:
-    """Combines the lanes one after another in float64."""
+    """Makes an intrinsic that combines the lanes one by one in float64."""
 
     @emits(types.float64, f32x16)
     def fold(builder: Any, x: Any) -> Any:

@@ -1,14 +1,13 @@
-"""From scores to residuals and loss: the link functions.
+"""The link functions, which turn scores into residuals and loss.
 
-For a hidden row with scores s_k (offsets added), labels y_k and 0/1 weights that silence padding
-and hits:
+For a hidden row with scores s_k (including offsets), labels y_k and weights 0 or 1, which are 0 for
+padding and hits:
 
     logistic        loss = Σ_k softplus(s_k) - y_k · s_k    residual g_k = lr · (y_k - sigmoid(s_k))
     cross-entropy   loss = log Σ_k exp(s_k) - s_target    g_k = lr · (y_k - exp(s_k) / Σ_j exp(s_j))
 
-A tally travels through all windows of a block: (linear part of the loss, a product whose logarithm
-is the rest, how many factors it has, loss so far in float64), so that a logarithm is taken once for
-many windows.
+The tally is passed through all windows of a block: (linear part of the loss, a product whose log is
+the rest, number of its factors, loss so far in float64), so that many windows share one logarithm.
 """
 
 from __future__ import annotations
@@ -41,24 +40,24 @@ from w2v.kernels.cpu.vector import (
     where_positive,
 )
 
-# 1 + exp(-|s|) <= 2: 60 factors a lane keep a lane below 2^60 and the product of the 16 lanes below
-# 2^960, inside float64.
+# 1 + exp(-|s|) <= 2: with 60 factors a lane stays below 2^60 and the product of the 16 lanes below
+# 2^960, which float64 can hold.
 FACTORS = 60
-# nats by which a noise word's score is above the target's, for its residual; in the loss all that
-# is more adds to it, so that a run which diverges is known by it
+# limit in nats on how far a noise word's score exceeds the target's, for the residual; in the loss
+# the excess is added linearly, so that a diverging run is detected
 MOST = np.float32(50)
-LARGE = np.float32(2.0**30)  # a product of sums, each up to rows · e^50 = rows · 2^73
+LARGE = np.float32(2.0**30)  # limit on a product of sums, each at most rows · e^50 = rows · 2^73
 
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
 def logistic_residuals(
     scores: int, groups: int, labels: Any, offsets: Any, weights: Any, last: Any, lr: Any, sums: Any
 ) -> Any:
-    """Scores become residuals in place, `groups` vectors of them from address `scores`; returns the
+    """Replaces scores by residuals in place, in `groups` vectors from address `scores`; returns the
     tally with the loss added.
 
-    labels, offsets, weights: the tile's, by lane. last: the weights of the last group, which may be
-    short of hidden rows.
+    labels, offsets, weights: of the tile, by lane. last: the weights of the last group, which may
+    have fewer hidden rows.
     """
     linear, product, factors, loss = sums
     one, zero = spread(np.float32(1)), spread(np.float32(0))
@@ -70,7 +69,7 @@ def logistic_residuals(
         denominator = add(one, e)
         probability = divide(where_positive(s, one, e), denominator)
         store(scores + group * 64, multiply(subtract(labels, probability), multiply(weight, rate)))
-        # label · s also carries a NaN or infinity into the loss, which `where_positive` would hide.
+        # the term label · s passes NaN or infinity on to the loss, where `where_positive` would not
         linear = fma(weight, subtract(where_positive(s, s, zero), multiply(labels, s)), linear)
         product = multiply(product, fma(e, weight, one))
         factors += 1
@@ -85,20 +84,20 @@ def cross_entropy_residuals(
     columns: Any, sums: Any, scores: int, stride: int, tiles: int, groups: int, labels: int,
     offsets: int, weights: int, last: Any, lr: Any, tally: Any,
 ) -> Any:  # fmt: skip
-    """Scores become residuals in place, for all tiles of a window: tile i's `groups` vectors stand
-    from scores + i · stride.
+    """Replaces scores by residuals in place for all tiles of a window; the `groups` vectors of tile
+    i start at scores + i · stride.
 
-    The target's score is subtracted from all, so that the loss is the logarithm of their
-    exponentials' sum. (To subtract the highest instead takes twice as many steps across lanes.)
-    columns, sums: tuples of T and T·Q vectors. labels, offsets, weights: addresses, 32 bytes a
-    tile; the target is the first row of the first. last: 1 in the lanes of the last group's hidden
-    rows.
+    The target's score is subtracted from all scores, so that the loss is the log of the sum of
+    their exponentials. (Subtracting the maximum would need twice as many operations across lanes.)
+    columns, sums: tuples of T and T·Q vectors. labels, offsets, weights: addresses, 32 bytes per
+    tile; the target is the first row of the first tile. last: 1 in the lanes of hidden rows that
+    exist in the last group.
     """
     linear, product, factors, loss = tally
     one, zero, most = spread(np.float32(1)), spread(np.float32(0)), spread(MOST)
     weights_0, offsets_0 = load_tile(weights, columns, sums), load_tile(offsets, columns, sums)
     labels_0, rate_0 = load_tile(labels, columns, sums), spread(lr)
-    # of hidden rows that are not there, whatever their scores are, nothing is learnt
+    # hidden rows that do not exist must have no effect, whatever their scores are
     labels_1, rate_1 = multiply(labels_0, last), multiply(rate_0, last)
     for group in range(groups):
         label = labels_1 if group == groups - 1 else labels_0

@@ -1,11 +1,12 @@
-"""Thread-own rows: copies that a thread works on, and how they and the shared rows come together.
+"""Thread-own rows: the copies that each thread works on, and how they are merged with the shared
+rows.
 
-The changes that N threads make to a row from the same start are more, in sum, than the same updates
-would have been one after another: each takes the row towards where it is at rest, and N times the
-way is too far. For the rows of the most frequent words and the nodes near the root that means
-oscillation, and for many threads divergence (8 threads, hsigmoid: the loss became infinite within
-one epoch of 17 M words). So the sum is damped. Say that n uses of a row by one thread take it 1 -
-exp(-x) of the way, x = PULL · lr · n; then N · n uses take it 1 - exp(-N·x), and the damping is
+If N threads change copies of a row from the same start, the sum of their changes is larger than the
+same updates in sequence would have made: each thread moves the row towards its equilibrium, and N
+times that distance is too far. Rows of the most frequent words and nodes near the root would
+oscillate, and with many threads diverge (8 threads, hsigmoid: infinite loss within one epoch of 17
+M words). So the sum is damped. If n uses of a row by one thread move it by 1 - exp(-x) of the way,
+x = PULL · lr · n, then N · n uses move it by 1 - exp(-N·x), and the damping is
 
     (1 - exp(-N·x)) / (N · (1 - exp(-x)))  ~  (1 + x) / (1 + N·x)   1 if rare, 1 / N at the top
 """
@@ -20,23 +21,23 @@ from numba import float32, int32, int64, njit
 from w2v.kernels.cpu import vector as v
 from w2v.system.compiled import compiled
 
-# Per use and unit of learning rate, as measured: 0.1 still oscillates with 8 threads, 1 slows words
-# of middle frequency.
+# Per use and unit of learning rate, as measured: 0.1 still oscillates with 8 threads, 1 slows down
+# words of medium frequency.
 PULL = float32(0.4)
 CHUNK = 256  # rows that one thread merges at a time
 
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
 def damping(uses: float, threads: int, lr: float) -> float:
-    """What the sum of `threads` threads' changes of a row is multiplied by when each has used it
-    that often."""
+    """Returns the factor for the sum of the changes of a row by `threads` threads, if each has used
+    it `uses` times."""
     x = PULL * lr * float32(uses)
     return (float32(1) + x) / (float32(1) + float32(threads) * x)
 
 
 @njit(nogil=True, boundscheck=False)
 def refresh(m: Any, size: int, bias: int) -> None:
-    """This thread's own rows = the shared ones."""
+    """Copies the shared rows to this thread's own rows."""
     for row in (m.input, m.ngrams, m.path, m.noise):
         v.copy_rows(row.own, row.shared, row.hot * size)
         v.copy_rows(row.base, row.shared, row.hot * size)
@@ -50,8 +51,8 @@ def refresh(m: Any, size: int, bias: int) -> None:
 
 @njit(nogil=True, boundscheck=False)
 def merge(m: Any, size: int, bias: int, threads: int, lr: float) -> None:
-    """The shared rows += what this thread has added to its own since the last merge, damped as if
-    all `threads` had used them as often; then own = shared, and the counts of uses are cleared."""
+    """Adds this thread's changes since the last merge to the shared rows, damped as if all of the
+    `threads` threads had used them as often; then copies shared rows back, resets the counts."""
     if bias & 1:
         for i in range(m.bias.hot):
             factor = damping(v.read_int(m.noise.uses + 4 * i), threads, lr)
@@ -77,8 +78,8 @@ def merge_number(table: Any, place: int, factor: float) -> None:
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
 def add_row(target: int, own: int, base: int, factor: float, size: int) -> None:
-    """target += factor · (own - base), then own = base = target, over `size` bytes (a multiple of
-    64)."""
+    """Computes target += factor · (own - base), then own = base = target, over `size` bytes (a
+    multiple of 64)."""
     scale = v.spread(factor)
     for i in range(0, size, 64):
         value = v.fma(scale, v.subtract(v.load(own + i), v.load(base + i)), v.load(target + i))
@@ -91,12 +92,12 @@ def add_row(target: int, own: int, base: int, factor: float, size: int) -> None:
 def merge_round(
     shared: Any, own: Any, uses: Any, threads: int, lr: float, part: int, parts: int
 ) -> None:
-    """Where every row is thread-own: shared row = what the only thread that has used it made of it,
-    or the row + the damped sum of all threads' changes, in the threads' order; then all own rows =
-    shared, and the counts are cleared.
+    """Merges rows if every row has thread-own copies. A shared row becomes the copy of the only
+    thread that has used it, or adds the damped sum of all threads' changes in thread order; then it
+    is copied to all threads, and the use counts are reset.
 
     shared [rows, padded], own [all threads, rows, padded], uses [all threads, rows]; the first
-    `threads` have trained. Rows are dealt out in chunks: this call does every `parts`th.
+    `threads` threads have trained. This call processes every `parts`th chunk of rows, from `part`.
     """
     rows, width = shared.shape
     size, stride = width * 4, own.strides[0]
@@ -134,11 +135,11 @@ def merge_round(
 def merge_ranks(
     rows: Any, base: Any, given: Any, rank: int, first: int, factor: Any, begin: int, end: int
 ) -> None:
-    """base += f · the sum of all ranks' changes of it, in their order; rows = base.
+    """Computes base += f · (sum over all ranks, in order, of their changes); rows = base.
 
-    rows [n, width]: this rank's, what they were at the last exchange: base, f: factor [n]; given
-    [ranks, first + n or more, width]: the other ranks' rows, from `first` on. This call does the
-    rows from `begin` on to before `end`.
+    rows [n, width]: this rank's rows; base: their values at the last exchange; factor [n]: f; given
+    [ranks, first + n or more, width]: the rows of the other ranks, from index `first`. This call
+    processes rows `begin` … `end` - 1.
     """
     change = np.zeros(rows.shape[1], np.float32)
     for row in range(begin, end):
@@ -154,7 +155,8 @@ def merge_ranks(
 
 @compiled(nogil=True, boundscheck=False)
 def merge_biases(shared: Any, own: Any, uses: Any, threads: int, lr: float) -> None:
-    """The same for a number per row: shared [rows], own [all threads, rows]; the counts stay."""
+    """As `merge_round`, for one number per row: shared [rows], own [all threads, rows]; does not
+    reset the use counts."""
     for row in range(uses.shape[1]):
         total, users, change = 0, 0, float32(0)
         for thread in range(threads):

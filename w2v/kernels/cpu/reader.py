@@ -1,11 +1,11 @@
-"""From the stream of ids to the kernel's buffer: rare words skipped, frequent words thinned out,
-sentences numbered.
+"""Copies words from the stream of ids to the kernel's buffer: skips rare words, subsamples frequent
+ones, and numbers sentences.
 
-The stream holds int32 word ids, -1 at every line end; ids >= V are words below `min_count`. Windows
-cross neither line ends nor, in lines of more than `max_sentence` words, the cuts after every
-max_sentence words (0 = never cut; then a block also reads up to `window` words to the left and
-right of itself as context). The buffer slides: it keeps `window` words to the left of the next
-target, so that a line may be of any length.
+The stream holds int32 word ids, and -1 at every line end; ids >= V are words below `min_count`.
+Windows end at line ends and, in lines of more than `max_sentence` words, at the cuts after every
+max_sentence words. With max_sentence = 0 there are no cuts, and a block also reads up to `window`
+words before and after itself as context. The buffer slides: it keeps `window` words before the next
+target, so that a line may have any length.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from numba import njit
 from w2v.kernels.cpu.random import survives
 from w2v.kernels.cpu.rows import SLOTS
 
-# Fields of the reader's state, an int64 array that is zero at a block's start.
+# Indices into the reader's state, an int64 array that is zero at the start of a block.
 POSITION, LENGTH, NEXT, CHOSEN, SENTENCE, PIECE, AFTER, TARGETS, FINISHED, READ, RARE, DROPPED = (
     range(12)
 )
-GONE = 12  # how many words have left the buffer
+GONE = 12  # number of words that have left the buffer
 STATE_SIZE = 13
-UNKNOWN = 1 << 62  # TARGETS before the end of the block has been reached
+UNKNOWN = 1 << 62  # value of TARGETS until the end of the block is reached
 
 
 @njit(nogil=True, boundscheck=False)
 def begin(state: Any, ids: Any, keep: Any, key: Any, text: Any) -> None:
-    """Sets the state for a block at text.start; without sentence cuts it begins `window` surviving
-    words earlier in the same line."""
+    """Initialises the state for a block at text.start; without sentence cuts it starts `window`
+    surviving words earlier in the same line."""
     state[:] = 0
     state[TARGETS] = UNKNOWN
     position, found, more = text.start, 0, text.window if text.max_sentence == 0 else 0
@@ -43,10 +43,10 @@ def begin(state: Any, ids: Any, keep: Any, key: Any, text: Any) -> None:
 
 @njit(nogil=True, boundscheck=False)
 def refill(state: Any, ids: Any, keep: Any, key: Any, text: Any, words: Any, sentences: Any) -> int:
-    """Fills the buffer; returns how many words of it can be used as targets now, their right
-    context being complete."""
+    """Fills the buffer; returns how many of its words have a complete right context, so that they
+    can be targets."""
     start, stop, window, max_sentence = text.start, text.stop, text.window, text.max_sentence
-    # a multiple of SLOTS: the ring of chosen rows is indexed by place in the buffer
+    # a multiple of SLOTS, because the ring of chosen rows is indexed by position in the buffer
     drop = max(0, state[NEXT] - window) // SLOTS * SLOTS
     length = state[LENGTH] - drop
     # a slice assignment would compile Numba's string functions for its error message

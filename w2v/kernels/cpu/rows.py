@@ -1,10 +1,10 @@
-"""Which output rows a window scores: the inner nodes on the target's path, the target and noise
-words, or both.
+"""Chooses the output rows that a window scores: the inner nodes on the target's path, the target
+and noise words, or both.
 
-Rows are chosen, and prefetched, a few windows ahead, into a ring of slots. A slot holds, tile by
-tile: addresses of the rows, labels, offsets added to the scores, and 0/1 weights (0 = padding, or a
-noise word that hit the target). Labels, offsets and weights take 8 floats a tile, however narrow
-the tile is. Where there are both, the path comes first, padded to whole tiles.
+Rows are chosen and prefetched a few windows ahead, in a ring of slots. A slot holds for each tile:
+the addresses of the rows, labels, offsets added to the scores, and weights (0 for padding and for
+noise words that equal the target, otherwise 1). Labels, offsets and weights take 8 floats per tile,
+whatever its width. With both kinds of rows, the path comes first, padded to whole tiles.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from w2v.kernels.cpu import vector as v
 from w2v.kernels.cpu.random import below, step
 from w2v.kernels.plan import NOISE, PATH
 
-SLOTS = 4  # a power of two above AHEAD
-AHEAD = 2  # windows between the choice of rows and their use: covers the latency of memory
+SLOTS = 4  # a power of two greater than AHEAD
+AHEAD = 2  # windows between choosing rows and using them, to hide the memory latency
 NEAR_ROOT = 1024  # of this many nodes at least one is used in almost every window
 
 
 class Rows(NamedTuple):
-    """Addresses of a table: the rows that all threads share, this thread's own copies of the first
-    `hot` of them (the most frequent words, the nodes nearest the root), what those copies were at
-    the last merge, and an int32 for each: how often this thread has used it since then (one more
-    for all other rows)."""
+    """Addresses of a table: the rows shared by all threads; this thread's own copies of the first
+    `hot` of them (the most frequent words, the nodes nearest the root); the values of those copies
+    at the last merge; and int32 counts of how often this thread has used each since then, with one
+    more count for all other rows."""
 
     shared: int
     own: int
@@ -37,7 +37,7 @@ class Rows(NamedTuple):
 
 class Matrices(NamedTuple):
     """The tables: input rows of words and of n-grams, output rows of inner nodes and of words,
-    biases (NCE), and -log Z when it is learnt. With no thread-own rows, log_z.own is
+    biases (NCE), and -log Z if it is learned. Without thread-own rows, log_z.own equals
     log_z.shared."""
 
     input: Rows
@@ -49,9 +49,9 @@ class Matrices(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """Addresses of what rows are chosen by: alias table [V] (8 bytes: how many of 2^32 draws keep
-    the cell, and the word that the others get), offsets [V], paths in CSR form (int64 starts [V +
-    1], int32 steps = node · 2 + label).
+    """Addresses of the tables from which rows are chosen: alias table [V] (8 bytes per cell: how
+    many of 2^32 draws give the cell's own word, and the word that the others give), offsets [V],
+    paths in CSR form (int64 starts [V + 1], int32 steps = node · 2 + label).
     """
 
     noise: int
@@ -63,7 +63,7 @@ class Choice(NamedTuple):
 
 
 class Slots(NamedTuple):
-    """The ring of slots: bytes per slot, and addresses."""
+    """The ring of slots: bytes per slot, and addresses of its arrays."""
 
     row_bytes: int
     lane_bytes: int
@@ -77,14 +77,14 @@ class Slots(NamedTuple):
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
 def row_of(table: Any, index: Any, size: int) -> int:
-    """The address of a row of `size` bytes: this thread's own copy if it is one of the hot ones."""
+    """Returns the address of a row of `size` bytes: of this thread's own copy if there is one."""
     return (table.own if index < table.hot else table.shared) + int64(index) * size
 
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
 def count_use(table: Any, index: Any) -> None:
-    """One more use of a row. Those that are not thread-own share the place after the last: a branch
-    would often be foretold wrongly."""
+    """Counts a use of a row. Rows without own copies share the count after the last, because a
+    branch would often be mispredicted."""
     place = table.uses + 4 * min(int64(index), table.hot)
     v.write_int(place, int32(v.read_int(place) + 1))
 
@@ -94,11 +94,11 @@ def choose_noise(
     state: Any, target: Any, slot: int, slots: Any, m: Any, choice: Any, width: int, size: int,
     offset: int, skip_hits: int, bias: int, after_path: int,
 ) -> Any:  # fmt: skip
-    """Target and noise words -> slot; returns the state of the random numbers. Noise is drawn by
+    """Writes target and noise words to the slot; returns the random state. Noise is drawn with
     Walker's alias method.
 
-    after_path: 1 puts them behind the path, whose length varies, so that labels and padding must be
-    written too.
+    after_path: 1 writes them after the path, whose length varies, so that labels and padding must
+    be written too.
     """
     lanes, rows = slot * slots.lane_bytes, slot * slots.row_bytes
     first = int64(0)
@@ -138,7 +138,7 @@ def choose_noise(
 def choose_path(
     target: Any, slot: int, slots: Any, m: Any, choice: Any, width: int, size: int
 ) -> None:
-    """The inner nodes on the target's path, root first -> slot; the last tile is padded."""
+    """Writes the inner nodes on the target's path to the slot, root first; pads the last tile."""
     lanes, rows = slot * slots.lane_bytes, slot * slots.row_bytes
     start = v.read_long(choice.starts + 8 * int64(target))
     count = v.read_long(choice.starts + 8 * int64(target) + 8) - start
@@ -155,26 +155,26 @@ def choose_path(
         row = row_of(m.path, node, size)
         v.write_long(slots.rows + rows + 8 * k, row)
         count_use(m.path, node)
-        if node >= NEAR_ROOT:  # nodes nearer to the root never leave the cache
+        if node >= NEAR_ROOT:  # nodes nearer the root are always in the cache
             v.prefetch_row(row, size)
 
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
 def padded(count: int, width: int) -> int:
-    """`count` rounded up to whole tiles."""
+    """Returns `count` rounded up to whole tiles."""
     return (count + width - 1) // width * width
 
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
 def padded_path(target: Any, choice: Any, width: int) -> int:
-    """How many rows the tiles of a target's path hold."""
+    """Returns how many rows the tiles of a target's path hold."""
     at = choice.starts + 8 * int64(target)
     return padded(v.read_long(at + 8) - v.read_long(at), width)
 
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
 def rows_of(target: Any, choice: Any, rows: int, width: int) -> int:
-    """How many output rows the target has; `rows`: PATH, NOISE or both."""
+    """Returns how many output rows the target has; `rows`: PATH, NOISE or both."""
     if rows == NOISE:
         return choice.negatives + 1
     if rows == PATH:

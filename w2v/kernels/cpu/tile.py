@@ -7,12 +7,13 @@ With hidden rows x[q], output rows w[k] and the residuals g[q, k] of the link
     scores s[q, k] = x[q]·w[k]
     x[q] += Σ_k g[q, k] · w[k]               w[k] += Σ_q g[q, k] · x[q]
 
-all scores are taken from the state at the window's start. Score tiles lie as 16 lanes, lane q·T +
-k; T·Q <= 16. `size` is a row's length in bytes, a multiple of 64. T and Q arrive as the lengths of
-tuples, so that every loop over them has a constant length and the tuples stay in registers.
+where all scores are computed from the state at the start of the window. A score tile is a vector of
+16 lanes, with s[q, k] in lane q·T + k; T·Q <= 16. `size` is the length of a row in bytes, a
+multiple of 64. T and Q are passed as the lengths of tuples, so that loops over them have constant
+length and the tuples stay in registers.
 
-Skip-gram: the hidden rows are the context words' input rows. CBOW: there is one, their mean or sum,
-and what would be added to it is added to the input rows instead.
+Skip-gram: the hidden rows are the context words' input rows. CBOW: the only hidden row is their
+mean or sum, and its gradient is added to the input rows instead.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ from w2v.kernels.cpu.vector import add, fma, load, load_spread, multiply, read_l
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
 def score_tile(sums: Any, columns: Any, hidden: int, rows: int, size: int) -> Any:
-    """16 lanes of scores: Q hidden rows from address `hidden`, T output rows whose addresses stand
-    at `rows`.
+    """Returns 16 lanes of scores, for Q hidden rows at address `hidden` and T output rows whose
+    addresses are at `rows`.
 
     sums: Q·T zero vectors. columns: T zero vectors.
     """
@@ -50,12 +51,12 @@ def update_tile(
     columns: Any, gradients: Any, read: Any, write: Any, groups_of: Any, hidden: int, targets: int,
     contexts: int, sources: int, rows: int, scores: int, size: int,
 ) -> None:  # fmt: skip
-    """Adds g·w to the `contexts` rows whose addresses stand at `targets` and g·x to the T output
+    """Adds g·w to the `contexts` rows whose addresses are at `targets`, and g·x to the T output
     rows; x are the copies at address `hidden`, g the residuals at `scores`.
 
     columns, gradients: T zero vectors; read, write: T zeros; groups_of: a tuple of length Q.
-    sources: where the output rows' values at the window's start stand (the rows themselves, or
-    copies of them). An output row that stands twice gets both updates.
+    sources: addresses of the output rows' values at the start of the window (the rows themselves or
+    copies). An output row that occurs twice gets both updates.
     """
     width, group = len(columns), len(groups_of)
     for k in range(width):
@@ -69,7 +70,7 @@ def update_tile(
             residual = scores + q // group * 64 + q % group * (4 * width)
             x = load(hidden + q * size + d)
             target = read_long(targets + 8 * q) + d
-            # two sums: a sum's next term has to wait for its last one
+            # two accumulators, because each addition waits for the one before
             y, z = (load(target), spread(np.float32(0)))
             for k in range(width):
                 g = load_spread(residual + 4 * k)
@@ -85,8 +86,8 @@ def update_tile(
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
 def gather_contexts(hidden: int, rows: int, contexts: int, scale: Any, size: int) -> None:
-    """The row at `hidden` = scale · sum of the `contexts` rows whose addresses stand at `rows`; the
-    row after it, which collects its gradient, becomes 0."""
+    """Writes scale · sum of the `contexts` rows whose addresses are at `rows` to `hidden`, and sets
+    the row after it, which accumulates the gradient, to 0."""
     factor, zero = spread(scale), spread(np.float32(0))
     for d in range(0, size, 64):
         total = zero
@@ -100,7 +101,7 @@ def gather_contexts(hidden: int, rows: int, contexts: int, scale: Any, size: int
 def gather_weighted(
     hidden: int, rows: int, weights: int, contexts: int, scale: Any, size: int
 ) -> None:
-    """As `gather_contexts`, each row times the float32 at its place from address `weights` on."""
+    """As `gather_contexts`, with each row multiplied by its float32 weight at `weights`."""
     factor, zero = spread(scale), spread(np.float32(0))
     for d in range(0, size, 64):
         total = zero
@@ -112,8 +113,8 @@ def gather_weighted(
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
 def scatter_gradient(hidden: int, rows: int, contexts: int, scale: Any, size: int) -> None:
-    """Each of the `contexts` rows += scale · the row after `hidden`; one that stands twice gets it
-    twice."""
+    """Adds scale · the row after `hidden` to each of the `contexts` rows; a row that occurs twice
+    gets it twice."""
     factor = spread(scale)
     for d in range(0, size, 64):
         change = multiply(factor, load(hidden + size + d))

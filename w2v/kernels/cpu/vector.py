@@ -1,9 +1,9 @@
-"""Sixteen floats as one Numba value, and the arithmetic that the window kernel needs on them.
+"""Sixteen floats as one Numba value, and the arithmetic on them that the window kernel needs.
 
-LLVM lowers `<16 x float>` to one AVX-512 register, two AVX registers or four NEON registers, so the
-same code runs everywhere. Memory is addressed by plain integers (bytes), because the kernel mixes
-rows of several arrays. (Per-window functions get addresses, not arrays: Numba counts the references
-to an array with an atomic instruction at every call, which took a third of the time.)
+LLVM compiles `<16 x float>` to one AVX-512 register, two AVX registers or four NEON registers, so
+the same code runs everywhere. Memory is addressed by plain integers (bytes), because the kernel
+mixes rows of several arrays. (Functions called per window get addresses instead of arrays: Numba
+updates an array's reference count atomically at every call, which took a third of the time.)
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ INTEGERS = ir.VectorType(I32, LANES)
 
 
 class F32x16(types.Type):
-    """Numba's name for sixteen float32 lanes."""
+    """The Numba type of sixteen float32 lanes."""
 
     def __init__(self) -> None:
         super().__init__(name="f32x16")
@@ -42,7 +42,7 @@ f32x16 = F32x16()
 
 
 def constant(value: float) -> ir.Constant:
-    """All lanes hold `value`."""
+    """Returns a constant vector with `value` in all lanes."""
     return ir.Constant(VECTOR, [value] * LANES)
 
 
@@ -62,9 +62,9 @@ def _call(builder: Any, name: str, *args: Any) -> Any:
 
 
 def emits(result: Any, *arguments: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Makes an intrinsic of a function that emits LLVM code: it is called with the builder and the
-    values of arguments of these types, and returns the result's value, or nothing for `void`. An
-    argument whose type is a class, `UniTuple`, may be any of that class."""
+    """Makes an intrinsic from a function that emits LLVM code. The function is called with the
+    builder and the values of arguments of these types, and returns the result, or None for `void`.
+    An argument whose type is a class, `UniTuple`, may have any type of that class."""
 
     def decorate(emit: Callable[..., Any]) -> Any:
         @wraps(emit)
@@ -88,7 +88,7 @@ def emits(result: Any, *arguments: Any) -> Callable[[Callable[..., Any]], Any]:
 
 @emits(f32x16, types.int64)
 def load(builder: Any, address: Any) -> Any:
-    """Sixteen floats from any address (alignment 4)."""
+    """Loads sixteen floats from any address (alignment 4)."""
     value = builder.load(_pointer(builder, address, VECTOR))
     value.align = 4
     return value
@@ -96,19 +96,19 @@ def load(builder: Any, address: Any) -> Any:
 
 @emits(types.void, types.int64, f32x16)
 def store(builder: Any, address: Any, value: Any) -> None:
-    """Sixteen floats to any address (alignment 4)."""
+    """Stores sixteen floats at any address (alignment 4)."""
     builder.store(value, _pointer(builder, address, VECTOR)).align = 4
 
 
 @emits(f32x16, types.float32)
 def spread(builder: Any, x: Any) -> Any:
-    """One float in all lanes."""
+    """Returns a vector with x in all lanes."""
     return _broadcast(builder, x)
 
 
 @emits(f32x16, types.int64)
 def load_spread(builder: Any, address: Any) -> Any:
-    """The float at `address` in all lanes."""
+    """Returns a vector with the float at `address` in all lanes."""
     return _broadcast(builder, builder.load(_pointer(builder, address, FLOAT)))
 
 
@@ -125,36 +125,36 @@ add, subtract, multiply, divide = map(_arithmetic, ("fadd", "fsub", "fmul", "fdi
 
 @emits(f32x16, f32x16, f32x16, f32x16)
 def fma(builder: Any, x: Any, y: Any, z: Any) -> Any:
-    """x·y + z, rounded once."""
+    """Returns x·y + z, rounded once."""
     return _call(builder, "llvm.fma.v16f32", x, y, z)
 
 
 @emits(f32x16, f32x16)
 def negative_abs(builder: Any, x: Any) -> Any:
-    """-|x|: sets the sign bit."""
+    """Returns -|x| by setting the sign bit."""
     signs = ir.Constant(INTEGERS, [1 << 31] * LANES)
     return builder.bitcast(builder.or_(builder.bitcast(x, INTEGERS), signs), VECTOR)
 
 
 @emits(f32x16, f32x16, f32x16, f32x16)
 def where_positive(builder: Any, x: Any, yes: Any, no: Any) -> Any:
-    """`yes` in the lanes where x > 0, else `no` (so also where x is NaN)."""
+    """Returns `yes` in the lanes where x > 0, else `no` (also where x is NaN)."""
     return builder.select(builder.fcmp_ordered(">", x, constant(0.0)), yes, no)
 
 
 @emits(f32x16, f32x16, f32x16)
 def minimum(builder: Any, x: Any, y: Any) -> Any:
-    """The smaller of x and y, lane by lane; y where x is NaN."""
+    """Returns the smaller of x and y, lane by lane; y where x is NaN."""
     return builder.select(builder.fcmp_ordered("<", x, y), x, y)
 
 
 @emits(f32x16, f32x16)
 def exp(builder: Any, x: Any) -> Any:
-    """exp(x) for x < 88 to 2 ulp; below -87 it is exp(-87) (about 1.6e-38), so that nothing becomes
-    denormal; NaN gives NaN.
+    """Returns exp(x) for x < 88 to 2 ulp; below -87, exp(-87) (about 1.6e-38), to avoid denormal
+    numbers; NaN for NaN.
 
-    2^n · p(r) with n = round(x / ln 2), r = x - n · ln 2 in two parts, p the Taylor polynomial of
-    degree 7 (|r| <= ln 2 / 2: error below 1e-8).
+    2^n · p(r) with n = round(x / ln 2), r = x - n · ln 2 in two parts, and p the Taylor polynomial
+    of degree 7 (|r| <= ln 2 / 2: error below 1e-8).
     """
     floor = constant(-87.0)
     clamped = builder.select(builder.fcmp_ordered("<", x, floor), floor, x)
@@ -170,7 +170,7 @@ def exp(builder: Any, x: Any) -> Any:
 
 
 def _scalar_access(kind: Any, ir_kind: ir.Type) -> tuple[Any, Any]:
-    """Intrinsics that read and write one number at an address."""
+    """Returns intrinsics that read and write one number at an address."""
 
     @emits(kind, types.int64)
     def read(builder: Any, address: Any) -> Any:
@@ -204,7 +204,7 @@ zeros, int_zeros = _zeros_of(f32x16), _zeros_of(types.int64)  # tuples of n zero
 
 @emits(types.void, types.int64)
 def prefetch(builder: Any, address: Any) -> None:
-    """Asks for the cache line at `address`, to be written."""
+    """Prefetches the cache line at `address` for writing."""
     byte = ir.IntType(8)
     kind = ir.FunctionType(ir.VoidType(), [byte.as_pointer(), I32, I32, I32])
     function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
@@ -214,13 +214,13 @@ def prefetch(builder: Any, address: Any) -> None:
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
 def copy_rows(target: int, source: int, size: int) -> None:
-    """target = source over `size` bytes (a multiple of 64) at two addresses."""
+    """Copies `size` bytes (a multiple of 64) from address `source` to `target`."""
     for i in range(0, size, 64):
         store(target + i, load(source + i))
 
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
 def prefetch_row(address: int, size: int) -> None:
-    """Asks for the row of `size` bytes at `address`."""
+    """Prefetches the row of `size` bytes at `address`."""
     for i in range(0, size, 64):
         prefetch(address + i)

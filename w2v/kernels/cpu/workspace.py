@@ -1,5 +1,5 @@
-"""The memory that the kernel works on: aligned tables with room for every thread's own rows, and
-each thread's scratch, as addresses."""
+"""The memory that the kernel uses: aligned tables with room for every thread's own rows, and each
+thread's scratch memory, as addresses."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from w2v.sampling.unigram import alias_table, unigram_probabilities
 from w2v.tree import huffman
 
 Parts = tuple[np.ndarray, np.ndarray]  # see `w2v.words.inputs`
-HOT_NGRAMS = 4  # an n-gram is met more often than a word of the same rank
-FLOATS = 16  # a row is padded to whole vectors
+HOT_NGRAMS = 4  # an n-gram is used more often than a word of the same rank
+FLOATS = 16  # a row is padded to whole vectors of this length
 BUFFER_WORDS = 1024  # words that a thread reads ahead
 
 
 def aligned(floats: int) -> np.ndarray:
-    """Zeros [floats] float32 on a 64-byte boundary."""
+    """Returns zeros [floats] float32, aligned to 64 bytes."""
     buffer = np.zeros(floats + FLOATS, np.float32)
     start = (-buffer.ctypes.data // 4) % FLOATS
     return buffer[start : start + floats]
 
 
 def address(array: np.ndarray) -> int:
-    """Where an array's data begin."""
+    """Returns the address of an array's data."""
     return int(array.ctypes.data)
 
 
 def whole_vectors(floats: int) -> int:
-    """`floats` rounded up to a multiple of 16."""
+    """Returns `floats` rounded up to a multiple of 16."""
     return -(-floats // FLOATS) * FLOATS
 
 
 def tile_shape(rows: int, negatives: int, cbow: bool) -> tuple[int, int]:
-    """(output rows, hidden rows) of the tile for PATH, NOISE or both. For a fixed number of output
-    rows the one with the least padding (the wider one on a tie)."""
+    """Returns (output rows, hidden rows) of the tile for PATH, NOISE or both. For a fixed number of
+    output rows it is the shape with the least padding (the wider one on a tie)."""
     if rows == PATH:
         return (6, 1) if cbow else (4, 4)
     widths = (8, 7, 6, 5, 4, 3) if cbow else (6, 5, 4, 3)
@@ -50,11 +50,11 @@ def tile_shape(rows: int, negatives: int, cbow: bool) -> tuple[int, int]:
 
 
 class Table:
-    """Rows [rows, dim], padded to `padded` floats each, and copies of the first `hot` of them for
-    every thread.
+    """Rows [rows, dim], padded to `padded` floats each, and for every thread copies of the first
+    `hot` rows.
 
-    mergeable: each also has what they were at the last merge, to merge whenever it likes; without
-    it they are merged while all threads rest.
+    mergeable: whether each thread also stores the copies' values at the last merge, so that it can
+    merge at any time; otherwise rows are merged while all threads are paused.
     """
 
     def __init__(
@@ -64,33 +64,33 @@ class Table:
         self._mergeable, self._own = mergeable, hot * (1 + mergeable)
         count = rows + threads * self._own
         self.floats = aligned(count * padded).reshape(count, padded)
-        # far enough apart for no two to share a cache line
+        # so far apart that no two share a cache line
         self._counts = np.zeros((threads, hot + FLOATS), np.int32)
 
     @property
     def uses(self) -> np.ndarray:
-        """[threads, hot] int32, a view: how often each thread has used its copies since the last
-        merge."""
+        """How often each thread has used its copies since the last merge, [threads, hot] int32; a
+        view."""
         return self._counts[:, : self.hot]
 
     @property
     def matrix(self) -> np.ndarray:
-        """[rows, dim], a view of the shared rows."""
+        """The shared rows [rows, dim]; a view."""
         return self.floats[: self.rows, : self.dim]
 
     def own(self, thread: int) -> np.ndarray:
-        """[hot, dim], a view of a thread's own rows."""
+        """Returns a thread's own rows [hot, dim]; a view."""
         start = self.rows + thread * self._own
         return self.floats[start : start + self.hot, : self.dim]
 
     def all_rows(self) -> tuple[np.ndarray, np.ndarray]:
-        """(shared rows [rows, padded], all threads' own rows [threads, rows, padded]), where all
-        are own."""
+        """Returns (shared rows [rows, padded], all threads' own rows [threads, rows, padded]);
+        only if all rows have thread-own copies."""
         own = self.floats[self.rows :].reshape(self.threads, self.rows, self.padded)
         return self.floats[: self.rows], own
 
     def addresses(self, thread: int) -> Rows:
-        """For the kernel."""
+        """Returns the addresses for the kernel."""
         if not self.hot:
             return self.only_shared(thread)
         shared, row = address(self.floats), 4 * self.padded
@@ -99,19 +99,19 @@ class Table:
         return Rows(shared, own, base, address(self._counts[thread]), self.hot)
 
     def only_shared(self, thread: int) -> Rows:
-        """For a kernel that only reads: no thread-own rows, and uses are counted in the place that
-        nobody looks at."""
+        """Returns the addresses for a kernel that only reads: without thread-own rows, and with
+        uses counted where nothing reads the count."""
         shared = address(self.floats)
         return Rows(shared, shared, shared, address(self._counts[thread, self.hot :]), 0)
 
 
 class Weights:
-    """Everything that is trained: input rows of words [V, dim] and of n-grams [ngrams, dim], output
-    rows of inner nodes [V - 1, dim] and of words [V, dim] (either may be missing), biases [V, 1],
-    -log Z [1, 1].
+    """All trained arrays: input rows of words [V, dim] and of n-grams [ngrams, dim], output rows of
+    inner nodes [V - 1, dim] and of words [V, dim] (either may be missing), biases [V, 1], -log Z
+    [1, 1].
 
-    rows: PATH, NOISE or both. hot: how many rows of each are thread-own, HOT_NGRAMS times as many
-    of the n-grams; None: all, merged while the threads rest.
+    rows: PATH, NOISE or both. hot: how many rows of each table are thread-own (of the n-grams
+    HOT_NGRAMS times as many); None: all, and they are merged while the threads are paused.
     """
 
     def __init__(
@@ -125,7 +125,7 @@ class Weights:
         def own(rows: int, times: int = 1) -> int:
             if threads == 1 or hot is None:
                 return rows if threads > 1 else 0
-            # of biases whole vectors must be thread-own, hence the multiple of 16
+            # biases are copied as whole vectors, hence the multiple of 16
             return min(hot * times, rows) // FLOATS * FLOATS
 
         counts = (vocabulary, nodes, words)
@@ -140,17 +140,17 @@ class Weights:
         self.tables = (self.input, self.ngrams, self.path, self.noise, self.bias, self.log_z)
 
     def matrices(self, thread: int) -> Matrices:
-        """The addresses for one thread."""
+        """Returns the addresses for one thread."""
         return Matrices(*(table.addresses(thread) for table in self.tables))
 
     def only_shared(self, thread: int) -> Matrices:
-        """The addresses for one thread that changes nothing, while all rest."""
+        """Returns the addresses for one thread that changes nothing while training is paused."""
         return Matrices(*(table.only_shared(thread) for table in self.tables))
 
 
 class Workspace:
-    """One thread's scratch. longest: nodes on the longest path (0 without). parts: n-grams of the
-    words in CSR form."""
+    """One thread's scratch memory. longest: nodes on the longest path (0 without paths). parts: the
+    n-grams of the words in CSR form."""
 
     def __init__(
         self, plan: FusedPlan, longest: int, window: int, variant: Variant, parts: Parts | None
@@ -178,7 +178,7 @@ class Workspace:
         self.labels, self.offsets, self.weights = (
             np.zeros((SLOTS, tiles, 8), np.float32) for _ in range(3)
         )
-        if rows == NOISE:  # fixed; else they are written with every choice of rows
+        if rows == NOISE:  # constant; otherwise written whenever rows are chosen
             self.labels[:, 0, 0] = 1
             for k in range(noise):
                 self.weights[:, k // width, k % width] = 1
@@ -193,7 +193,7 @@ class Workspace:
         self.ring, self.before = (aligned(self.places * floats) for _ in range(2))
 
     def arguments(self) -> tuple[Any, ...]:
-        """For the kernel: slots, scratch, composed rows, the reader's arrays, and the tally."""
+        """Returns for the kernel: slots, scratch, composed rows, reader's arrays, and tally."""
         tables = self.slot_rows, self.slot_biases, self.labels, self.offsets, self.weights
         scratch = (
             self.hidden, self.scores, self.outputs, self.output_rows, self.contexts, self.masks,
@@ -212,9 +212,10 @@ class Workspace:
 
 
 class RowTables:
-    """What output rows are chosen by: `choice`, the addresses of tables that live as long as this.
+    """The tables from which output rows are chosen; `choice` holds their addresses, which are valid
+    as long as this object exists.
 
-    counts [V]: of the vocabulary, never increasing. longest: nodes on the longest path.
+    counts [V]: of the vocabulary, in descending order. longest: nodes on the longest path.
     """
 
     def __init__(self, plan: FusedPlan, counts: np.ndarray) -> None:
@@ -223,7 +224,7 @@ class RowTables:
         if plan.rows & NOISE:
             q = unigram_probabilities(counts, plan.power)
             accept, alias = alias_table(q)
-            # side by side: one cache line a draw, and no branch
+            # side by side, so that a draw takes one cache line and no branch
             noise, offsets = alias.astype(np.int64) << 32 | accept, _offsets(plan, q)
         if plan.rows & PATH:
             tree = huffman(counts)
@@ -235,11 +236,11 @@ class RowTables:
 
 
 def _offsets(plan: FusedPlan, q: np.ndarray) -> np.ndarray:
-    """What is added to every word's score [V] for noise words of probability q."""
+    """Returns what is added to the score of every word [V]; q [V]: probabilities of noise words."""
     if not plan.offsets:
         return np.zeros(len(q), np.float32)
     log_z = math.log(len(q)) if plan.log_z is None else plan.log_z
-    # an extreme power leaves rare words no probability at all: then log q is that of the least
-    # number above 0
+    # with an extreme power the probability of rare words is 0: log q is then that of the smallest
+    # positive number
     log_q = np.log(np.maximum(q, np.finfo(np.float64).tiny))
     return (-log_z - math.log(plan.negatives) - log_q).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What reads the text of a language model: recurrent, attention, windows of words."""
+"""The bodies of language models: recurrent, attention, and fixed windows of words."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from w2v.settings.language_model import LanguageModelSettings
 
 
 def make_body(settings: LanguageModelSettings, dim: int) -> Body:
-    """Returns the body that `settings.arch` names, over embeddings of length `dim`."""
+    """Returns the body named by `settings.arch`, for embeddings of length `dim`."""
     if settings.arch in ("lstm", "gru"):
         return RecurrentBody(settings, dim)
     if settings.arch == "transformer":

@@ -1,7 +1,8 @@
-"""What turns embeddings into hidden rows, token by token and only from what came before.
+"""Base class of the bodies, which turn embeddings into hidden rows; each row depends only on its
+token and those before it.
 
-What a state holds is the body's own affair; all of its tensors have the B columns in their second
-dimension.
+Each body defines the content of its state; all tensors of a state have the B columns as their
+second dimension.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-STEPS = 1 << 16  # a unit's fate hangs on 16 random bits
+STEPS = 1 << 16  # whether a unit is dropped is decided by 16 random bits
 State = tuple[Tensor, ...]
 
 
 class Body(nn.Module, ABC):
-    """Base class; `width` is the length of a hidden row."""
+    """Base class of bodies; `width` is the length of a hidden row."""
 
     width: int
 
@@ -36,11 +37,11 @@ def device_of(module: nn.Module) -> torch.device:
 
 
 def dropout(rows: Tensor, p: float, training: bool = True, *, variational: bool = False) -> Tensor:
-    """Returns `rows` [T, B, N], while training with units set to 0 with probability p and the
-    others scaled by 1 / (1 - p); `variational`: by one mask [B, N] for all places of the sequence.
+    """Returns `rows` [T, B, N]; in training, each unit is set to 0 with probability p and the
+    others are scaled by 1 / (1 - p). `variational`: one mask [B, N] for all T positions.
 
-    On a CPU a unit takes 16 bits of PyTorch's generator (p is rounded to 1/65536, and the scale
-    fits that), because PyTorch's own draws cost as much as a third of an LSTM layer.
+    On a CPU a unit uses 16 bits of PyTorch's generator (p is rounded to 1/65536, and the scale is
+    computed from that), because PyTorch's own dropout would cost a third of an LSTM layer.
     """
     if not training or p == 0:
         return rows

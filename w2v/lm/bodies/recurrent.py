@@ -1,8 +1,8 @@
-"""LSTM and GRU as bodies of a language model, with dropout before, between and behind the layers.
+"""LSTM and GRU as bodies of a language model, with dropout before, between and after the layers.
 
-Variational dropout draws one mask per segment and column and uses it at every place of the segment
-(Gal and Ghahramani 2016, arXiv:1512.05287, on the inputs of the layers); ordinary dropout draws one
-for every place.
+Variational dropout draws one mask per segment and column and applies it at every position of the
+segment (Gal and Ghahramani 2016, arXiv:1512.05287, on the inputs of the layers); ordinary dropout
+draws a new mask for every position.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from w2v.settings.language_model import LanguageModelSettings
 
 
 class RecurrentBody(Body):
-    """`layers` of LSTM or GRU; a state is (h, c) or (h,), each [layers, B, hidden]."""
+    """`layers` LSTM or GRU layers; a state is (h, c) or (h,), each [layers, B, hidden]."""
 
     def __init__(self, settings: LanguageModelSettings, dim: int) -> None:
         super().__init__()
         self.width, self.layers = settings.hidden, settings.layers
         self.is_lstm = settings.arch == "lstm"
         self.dropout, self.variational = settings.dropout, settings.variational
-        # PyTorch warns of dropout where there is nothing between layers.
+        # PyTorch warns if dropout is set for a single layer.
         between = settings.dropout if settings.layers > 1 else 0.0
         make = nn.LSTM if self.is_lstm else nn.GRU
         self.recurrent = make(dim, self.width, self.layers, dropout=between)
@@ -45,11 +45,11 @@ class RecurrentBody(Body):
         return self.drop(x), state
 
     def drop(self, rows: Tensor) -> Tensor:
-        """Returns rows [T, B, N] with dropout while training."""
+        """Returns rows [T, B, N], with dropout in training."""
         return dropout(rows, self.dropout, self.training, variational=self.variational)
 
     def _layer_by_layer(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """With the dropout of this class between the layers."""
+        """Runs layer by layer, with the dropout of this class between the layers."""
         step: Any = torch._VF.lstm if self.is_lstm else torch._VF.gru
         after = []
         for layer, weights in enumerate(self.recurrent.all_weights):
@@ -57,7 +57,7 @@ class RecurrentBody(Body):
                 x = self.drop(x)
             before = [part[layer : layer + 1] for part in state]
             begun = before if self.is_lstm else before[0]
-            # one layer with biases and without dropout, in one direction
+            # one unidirectional layer with biases and without dropout
             x, *last = step(x, begun, weights, True, 1, 0.0, self.training, False, False)
             after.append(last)
         return x, tuple(torch.cat(parts) for parts in zip(*after, strict=True))

@@ -1,14 +1,14 @@
-"""A small decoder-only Transformer: pre-norm, causal attention over a sliding window, GELU layers
-of 4 x width.
+"""A small decoder-only Transformer: pre-norm, causal attention over a sliding window, GELU
+feed-forward layers of 4 x width.
 
 In every layer a token attends to itself and to the `context - 1` tokens before it. The state holds
-those tokens' keys and values, so that a text read in pieces, of whatever lengths, gives the same
-rows as the text read at once. While training, the state goes from segment to segment without
-gradients (Transformer-XL, Dai et al. 2019, arXiv:1901.02860).
+the keys and values of those tokens, so that a text read in pieces of any length gives the same rows
+as the text read at once. In training, the state is passed from segment to segment without gradients
+(Transformer-XL, Dai et al. 2019, arXiv:1901.02860).
 
-Positions enter by distance only, which is what makes the window slide: rotary embeddings of queries
-and keys (Su et al. 2021, arXiv:2104.09864), or a learned score for each head and distance (Raffel
-et al. 2020, arXiv:1910.10683, without buckets).
+Only distances between positions are used, so that the window can slide: rotary embeddings of
+queries and keys (Su et al. 2021, arXiv:2104.09864), or a learned score for each head and distance
+(Raffel et al. 2020, arXiv:1910.10683, without buckets).
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from w2v.lm.bodies.base import Body, State, device_of, dropout
 from w2v.settings.language_model import LanguageModelSettings
 
 ROTARY_BASE = 10000.0
-WIDENING = 4  # of the feed-forward layers
+WIDENING = 4  # width of the feed-forward layers, relative to the hidden rows
 INIT_STD = 0.02
 
 
 class Transformer(Body):
-    """`layers` blocks of attention and feed-forward; a state is ([layers, B, 2, heads, S, width /
-    heads],), S of at most context - 1 tokens."""
+    """`layers` blocks of attention and feed-forward layers; a state is a tuple of one tensor
+    [layers, B, 2, heads, S, width / heads], for S <= context - 1 tokens."""
 
     def __init__(self, settings: LanguageModelSettings, dim: int) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class Transformer(Body):
             self.distance_scores = nn.Parameter(torch.zeros(self.heads, self.context))
         for name, parameter in self.named_parameters():
             if parameter.dim() == 2 and name != "distance_scores":
-                # GPT-2: what is added to the residual stream starts smaller, by how often it is
+                # as in GPT-2, layers that add to the residual stream start smaller, by their number
                 added = name.endswith(("attend_out.weight", "shrink.weight"))
                 additions = 2 * settings.layers if added else 1
                 nn.init.normal_(parameter, std=INIT_STD / additions**0.5)
@@ -68,8 +68,8 @@ class Transformer(Body):
         return self.norm(rows).transpose(0, 1), (torch.stack(memories),)
 
     def mask(self, before: int, length: int, rows: Tensor) -> Tensor | None:
-        """Returns what is added to the scores [1 or heads, T, before + T], -inf where a token may
-        not look; None where the causal mask alone is right."""
+        """Returns what is added to the scores [1 or heads, T, before + T], with -inf for tokens
+        outside the window; None if plain causal attention is right."""
         if not before and length <= self.context and self.distance_scores is None:
             return None
         places = torch.arange(before + length, device=rows.device)
@@ -81,8 +81,8 @@ class Transformer(Body):
         return scores.masked_fill(hidden, -torch.inf)
 
     def turns(self, length: int, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns (cos, sin) [length, width / heads / 2] of the angles by which each place turns
-        its pairs of numbers."""
+        """Returns (cos, sin) [length, width / heads / 2] of the rotation angles of each position's
+        pairs of numbers."""
         pairs = self.width // self.heads // 2
         number = torch.arange(max(length, pairs), device=rows.device, dtype=torch.float32)
         angles = number[:length, None] * ROTARY_BASE ** (-number[:pairs] / pairs)
@@ -90,7 +90,7 @@ class Transformer(Body):
 
 
 class Block(nn.Module):
-    """x + attention(norm(x)), then x + feed-forward(norm(x)); dropout on what is added."""
+    """x + attention(norm(x)), then x + feed-forward(norm(x)); dropout on both summands."""
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -104,8 +104,8 @@ class Block(nn.Module):
     def forward(
         self, rows: Tensor, past: Tensor, mask: Tensor | None, turns: tuple[Tensor, Tensor] | None
     ) -> tuple[Tensor, Tensor]:
-        """Returns (rows, keys and values [B, 2, heads, S + T, d]) of rows [B, T, width] and the
-        past [B, 2, heads, S, d]."""
+        """Returns (rows, keys and values [B, 2, heads, S + T, d]) for rows [B, T, width] and past
+        keys and values [B, 2, heads, S, d]."""
         batch, length, width = rows.shape
         made = self.attend_in(self.attend_norm(rows)).view(batch, length, 3, self.heads, -1)
         query, *new = made.permute(2, 0, 3, 1, 4)
@@ -118,13 +118,13 @@ class Block(nn.Module):
         return rows + self.drop(self.shrink(F.gelu(self.widen(self.widen_norm(rows))))), both
 
     def drop(self, rows: Tensor) -> Tensor:
-        """Returns the rows with dropout while training."""
+        """Returns the rows, with dropout in training."""
         return dropout(rows, self.dropout, self.training)
 
 
 def turned(rows: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
-    """Returns rows [B, heads, T, d], each pair (number i, number i + d / 2) turned by the angle of
-    its place; the places are the last T of those in `turns`."""
+    """Returns rows [B, heads, T, d] with each pair (number i, number i + d / 2) rotated by the
+    angle of its position; the positions are the last T of those in `turns`."""
     cos, sin = (part[-rows.shape[2] :].to(rows.dtype) for part in turns)
     first, second = rows.chunk(2, 3)
     return torch.cat([first * cos - second * sin, first * sin + second * cos], 3)

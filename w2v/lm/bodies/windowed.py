@@ -1,11 +1,11 @@
-"""The two language models on which NCE and hierarchical softmax were published: each sees a fixed
+"""The two language models for which NCE and hierarchical softmax were published; each sees a fixed
 window of words.
 
     ffnn  h = tanh(W [x_1; …; x_C] + b), further tanh layers above it    Bengio et al. 2003
     lbl   h = sum_c W_c x_c + b                                  Mnih and Hinton 2007 (log-bilinear)
 
-x_1 … x_C are the embeddings of the last C = context tokens, zeros before the text begins. The state
-is the embeddings of the last C - 1 tokens.
+x_1 … x_C are the embeddings of the last C = context tokens, zeros before the start of the text. The
+state holds the embeddings of the last C - 1 tokens.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from w2v.settings.language_model import LanguageModelSettings
 
 
 class _Windowed(Body):
-    """Base of both: cuts the windows."""
+    """Base class of both; builds the windows."""
 
     def __init__(self, settings: LanguageModelSettings, dim: int) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class _Windowed(Body):
         return (torch.zeros(self.context - 1, batch, self.dim, device=device_of(self)),)
 
     def windows(self, embedded: Tensor, state: State) -> tuple[Tensor, State]:
-        """Returns [T, B, context · dim], the oldest token first, and the state after them."""
+        """Returns the windows [T, B, context · dim], oldest token first, and the new state."""
         read = torch.cat([state[0].to(embedded.dtype), embedded])
         length = len(embedded)
         windows = torch.cat([read[place : place + length] for place in range(self.context)], 2)
@@ -38,7 +38,7 @@ class _Windowed(Body):
 
 
 class FeedForward(_Windowed):
-    """Bengio's feed-forward model: `layers` of tanh over the window."""
+    """Bengio's feed-forward model: `layers` tanh layers over the window."""
 
     def __init__(self, settings: LanguageModelSettings, dim: int) -> None:
         super().__init__(settings, dim)
@@ -54,7 +54,7 @@ class FeedForward(_Windowed):
 
 
 class LogBilinear(_Windowed):
-    """Predicts the next word's row as a linear function of the window."""
+    """Predicts the output row of the next word as a linear function of the window."""
 
     def __init__(self, settings: LanguageModelSettings, dim: int) -> None:
         super().__init__(settings, dim)

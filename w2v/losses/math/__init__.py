@@ -1,1 +1,1 @@
-"""The arithmetic that layers and functions share."""
+"""The arithmetic shared by the layers and the functions of `w2v.compat.losses`."""

@@ -1,4 +1,4 @@
-"""The scores z [U, V] of a batch cut into blocks, of which only a few are held at a time."""
+"""The scores z [U, V] of a batch, cut into blocks of which only a few are in memory at a time."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from w2v.losses.math.numbers import accumulate_dtype, row_numbers
 
 
 class Asked(NamedTuple):
-    """What is not differentiated: `cross_entropy.score_sums` explains it. guess: make the gradients
-    of the log-sum-exp in the forward pass. product: what to multiply in. summed: the gradients that
-    come for the loss are 1."""
+    """The inputs that are not differentiated, explained in `cross_entropy.score_sums`. guess:
+    compute the gradients of the log-sum-exp in the forward pass. product: dtype of matrix products.
+    summed: the incoming gradients of the loss are all 1."""
 
     target: Tensor
     row_of: Tensor | None
@@ -28,12 +28,12 @@ class Asked(NamedTuple):
 
 
 def floor_of(dtype: torch.dtype) -> float:
-    """Stands for the log of 0, without the arithmetic of infinities."""
+    """Returns a finite stand-in for log 0, which avoids arithmetic with infinities."""
     return torch.finfo(dtype).min / 4
 
 
 def spans_of(length: int, size: int) -> list[tuple[int, int]]:
-    """0 … length in the fewest even parts of at most `size`."""
+    """Returns 0 … length cut into the fewest parts of nearly equal length of at most `size`."""
     parts = -(-length // max(size, 1))
     edges = [length * part // max(parts, 1) for part in range(parts + 1)]
     return list(pairwise(edges))
@@ -41,20 +41,20 @@ def spans_of(length: int, size: int) -> list[tuple[int, int]]:
 
 @dataclass
 class Grid:
-    """The scores [U, V] cut into blocks, and the targets that lie in each."""
+    """The scores [U, V] cut into blocks, and the targets within each block."""
 
     rows: list[tuple[int, int]]
     classes: list[tuple[int, int]]
     row: Tensor  # [N] hidden row of every target
     target: Tensor
-    # numbers of the targets, those of a block together, blocks row by row; None: as they are
+    # target numbers grouped by block, blocks in row-major order; None: in their given order
     order: Tensor | None
-    starts: list[int]  # where each block's begin in `order`, and the end
+    starts: list[int]  # where each block's targets begin in `order`, then the end
 
     @classmethod
     def cut(cls, shape: tuple[int, int], size: tuple[int, int], asked: Asked, row: Tensor) -> Grid:
         rows, classes = spans_of(shape[0], size[0]), spans_of(shape[1], size[1])
-        if len(classes) == 1 and (asked.row_of is None or len(rows) == 1):  # no value is seen
+        if len(classes) == 1 and (asked.row_of is None or len(rows) == 1):  # needs no values
             ends = [end for _, end in rows] if asked.row_of is None else [len(row)]
             return cls(rows, classes, row, asked.target, None, [0, *ends])
         block = _span_numbers(row, rows) * len(classes) + _span_numbers(asked.target, classes)
@@ -62,8 +62,8 @@ class Grid:
         return cls(rows, classes, row, asked.target, torch.argsort(block), [0, *ends])
 
     def targets(self, i: int, j: int) -> tuple[slice | Tensor, Tensor, Tensor]:
-        """Those of block (i, j): their numbers, their rows and their classes counted from the
-        block's corner."""
+        """Returns the targets of block (i, j): their numbers, and their rows and classes relative
+        to the block's corner."""
         block = i * len(self.classes) + j
         members: slice | Tensor = slice(self.starts[block], self.starts[block + 1])
         if self.order is not None:
@@ -79,7 +79,7 @@ def _span_numbers(index: Tensor, spans: list[tuple[int, int]]) -> Tensor:
 
 @dataclass
 class Problem:
-    """The inputs, in the dtype of the sums a part at a time."""
+    """The inputs of a loss, converted part by part to the dtype of the matrix products."""
 
     hidden: Tensor
     weight: Tensor
@@ -100,7 +100,7 @@ class Problem:
 
     @cached_property
     def narrow(self) -> Tensor:
-        """The weight in a smaller dtype: every part of it is needed twice."""
+        """The weight in a smaller dtype, kept because every part of it is needed twice."""
         return self.weight.to(self.product)
 
     def weight_part(self, classes: tuple[int, int]) -> Tensor:
@@ -112,7 +112,7 @@ class Problem:
         return None if self.bias is None else self.bias[classes[0] : classes[1]].to(self.product)
 
     def per_row(self, values: Tensor) -> Tensor:
-        """Sums of values [N] over the targets of each hidden row, [U]."""
+        """Returns the sums of values [N] over the targets of each hidden row, [U]."""
         if self.row_of is None:
             return values
         return values.new_zeros(len(self.hidden)).index_add_(0, self.row_of, values)

@@ -1,5 +1,5 @@
-"""From scores to exponentials: on a CPU, whose caches hold a block, pass by pass; on a GPU in one
-kernel of Triton, where that is there."""
+"""Turns scores into exponentials: in several passes on a CPU, whose caches hold a block; on a GPU
+in one Triton kernel if Triton is installed."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _has_triton = functools.cache(has_triton)
 def exponentials(
     z: Tensor, floor: float, dtype: torch.dtype, *, keep: bool
 ) -> tuple[Tensor, Tensor]:
-    """Turns scores z [R, C] into exp(z - peak), in place (keep: else z may hold anything after);
-    returns (peak [R], the sums of the exponentials [R]) in `dtype`.
+    """Turns scores z [R, C] into exp(z - peak) in place and returns (peak [R], sums of the
+    exponentials [R]) in `dtype`. With keep=False, z may hold anything afterwards.
 
-    Which peak keeps them from overflow is free: the kernel takes the log-sum-exp, so that sums are
-    1. A row of -infinity has the peak `floor`.
+    Any peak that prevents overflow will do: the Triton kernel uses the log-sum-exp, so that sums
+    are 1. A row of -infinity has the peak `floor`.
     """
     if fuses(z):
         # imports Triton
@@ -46,5 +46,5 @@ def shares(z: Tensor, total: Tensor) -> None:
 
 
 def fuses(z: Tensor) -> bool:
-    """Whether the kernel can take these scores."""
+    """Returns whether the Triton kernel can process these scores."""
     return z.is_cuda and z.dtype in (torch.float32, torch.bfloat16) and _has_triton()

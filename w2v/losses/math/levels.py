@@ -1,4 +1,4 @@
-"""The adaptive softmax as functions of its weights: the head, and the clusters below it."""
+"""The adaptive softmax as functions of its weights: the head and the clusters."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ Cutoffs = Sequence[int]  # the first class of each cluster
 
 
 class Tail(NamedTuple):
-    """Weights of one cluster: projection [d, D] and output [words, d]."""
+    """Weights of one cluster: projection [d, D] and output rows [words, d]."""
 
     projection: Tensor
     output: Tensor
 
 
 def tails_of(clusters: nn.ModuleList) -> list[Tail]:
-    """The weights of clusters that are two linear layers each."""
+    """Returns the weights of clusters that consist of two linear layers each."""
     pairs = [cast(Sequence[nn.Linear], pair) for pair in clusters]
     return [Tail(projection.weight, output.weight) for projection, output in pairs]
 
 
 class Weights(NamedTuple):
-    """head [c_0 + clusters, D], its bias [c_0 + clusters] or None, and the clusters'."""
+    """The weights: head [c_0 + clusters, D], its bias [c_0 + clusters] or None, the clusters'."""
 
     head: Tensor
     bias: Tensor | None
     tails: Sequence[Tail]
 
     def to(self, dtype: torch.dtype) -> Weights:
-        """The same in a dtype."""
+        """Returns the weights in another dtype."""
         bias = None if self.bias is None else self.bias.to(dtype)
         tails = [Tail(down.to(dtype), up.to(dtype)) for down, up in self.tails]
         return Weights(self.head.to(dtype), bias, tails)
@@ -45,18 +45,18 @@ class Weights(NamedTuple):
 def adaptive_log_prob(
     hidden: Tensor, target: Tensor, weights: Weights, cutoffs: Cutoffs, row_of: Tensor | None = None
 ) -> Tensor:
-    """log P(target | hidden) [N]: hidden [U, D], target [N] in 0 … V - 1, weights all of the dtype
-    to compute in.
+    """Returns log P(target | hidden) [N] for hidden [U, D], target [N] in 0 … V - 1 and weights in
+    the dtype to compute in.
 
-    Targets are sorted by cluster once; a cluster scores the hidden rows that have targets in it,
-    and a cluster without a target is not touched, so that its weights get no gradient.
+    Targets are sorted by cluster once. Each cluster scores only the hidden rows with targets in it;
+    a cluster without targets is skipped, and its weights get no gradient.
     """
-    if whole_batch(target)[1]:  # which clusters have targets is hidden
+    if whole_batch(target)[1]:  # vmap hides the values, and with them the clusters
         found = rows_for(all_log_prob(hidden, weights, cutoffs), row_of)
         return found.gather(1, target[:, None])[:, 0]
     with torch.autocast(hidden.device.type, enabled=False):
         hidden = hidden.to(weights.head.dtype)
-        # 0: in the head
+        # 0 means in the head
         cluster = torch.zeros_like(target)
         for low in cutoffs:
             cluster += target >= low
@@ -80,7 +80,7 @@ def adaptive_log_prob(
 
 
 def all_log_prob(hidden: Tensor, weights: Weights, cutoffs: Cutoffs) -> Tensor:
-    """log P(class | hidden) [N, V] of hidden [N, D]."""
+    """Returns log P(class | hidden) [N, V] for hidden [N, D]."""
     with torch.autocast(hidden.device.type, enabled=False):
         hidden = hidden.to(weights.head.dtype)
         words, clusters = _head_log_prob(hidden, weights, cutoffs[0])
@@ -92,10 +92,10 @@ def all_log_prob(hidden: Tensor, weights: Weights, cutoffs: Cutoffs) -> Tensor:
 def best_classes(
     hidden: Tensor, weights: Weights, cutoffs: Cutoffs, k: int
 ) -> tuple[Tensor, Tensor]:
-    """(ids [N, k], log-probabilities [N, k]), best first.
+    """Returns (ids [N, k], log-probabilities [N, k]), best first.
 
-    No word is more probable than its cluster: a tail is scored for those rows only where the
-    cluster as a whole is more probable than the k-th best word so far.
+    No word is more probable than its cluster, so a tail is scored only for rows where the cluster
+    as a whole is more probable than the k-th best word so far.
     """
     with torch.autocast(hidden.device.type, enabled=False):
         hidden = hidden.to(weights.head.dtype)
@@ -115,17 +115,17 @@ def best_classes(
 def _target_log_prob(
     hidden: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor, row_of: Tensor | None
 ) -> Tensor:
-    """log softmax(hidden weight^T + bias)[target] [N], without holding all scores."""
+    """Returns log softmax(hidden weight^T + bias)[target] [N] without holding all scores."""
     total, score, _ = score_sums(hidden, weight, bias, target, row_of)
     return score - total
 
 
 def _head_log_prob(hidden: Tensor, weights: Weights, words: int) -> tuple[Tensor, Tensor]:
-    """log P of the head's words [N, words] and of the clusters [N, clusters]."""
+    """Returns log P of the head's words [N, words] and of the clusters [N, clusters]."""
     head = F.log_softmax(F.linear(hidden, weights.head, weights.bias), dim=1)
     return head[:, :words], head[:, words:]
 
 
 def tail_log_prob(hidden: Tensor, tail: Tail) -> Tensor:
-    """log P(word | hidden, its cluster) [N, words of the cluster]."""
+    """Returns log P(word | hidden, its cluster) [N, words of the cluster]."""
     return F.log_softmax(F.linear(F.linear(hidden, tail.projection), tail.output), dim=1)

@@ -1,5 +1,5 @@
-"""What the losses' functions share: checked arguments, dtypes, second derivatives, and how
-torch.compile and torch.func meet them."""
+"""Helpers of the losses: argument checks, dtypes, second derivatives, and support for torch.compile
+and torch.func."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from torch.nn import functional as F
 from w2v.sampling.given import short
 
 Given = Sequence[Tensor | None]
-# What PyTorch says of what it cannot do under vmap: see values, or hand them to other libraries.
+# error messages of PyTorch for operations that vmap does not support
 HIDDEN = re.compile("vmap|batching rule|data pointer|storage|setup_context|broadcast shape", re.I)
 Function = TypeVar("Function", bound=Callable[..., Any])
 _promised: ContextVar[bool] = ContextVar("promised", default=False)
 
 
 def eager(function: Function) -> Function:
-    """The way into a public function. Keeps torch.compile out: the graph breaks there, and the
-    function runs as it is, for what is inside chooses by values and calls libraries that the
-    compiler does not know. ValueError: what is declared a tensor is none, is not dense, or lies
-    elsewhere than the others; torch.func.vmap is asked for more than it can do."""
+    """Decorates a public function. Keeps torch.compile out (the graph breaks there and the function
+    runs eagerly), because the function branches on values and calls libraries that the compiler
+    does not know. Raises ValueError if an argument annotated as Tensor is not a dense tensor or is
+    on another device than the others, or for operations that torch.func.vmap does not support."""
     declared = enumerate(inspect.signature(function).parameters.values())
     tensors = [
         (place, one.name, one.annotation == "Tensor | None")
@@ -41,7 +41,7 @@ def eager(function: Function) -> Function:
         given = {}
         for place, name, optional in tensors:
             value = args[place] if place < len(args) else more.get(name, inspect.Parameter.empty)
-            # one that is missing is Python's to tell
+            # Python itself reports a missing argument
             if value is not inspect.Parameter.empty and not (value is None and optional):
                 given[name] = value
         check_tensors(**given)
@@ -52,7 +52,7 @@ def eager(function: Function) -> Function:
         except RuntimeError as error:
             if not (under_vmap() and HIDDEN.search(str(error))):
                 raise
-            cause = f"{function.__qualname__} chooses by values that torch.func.vmap hides"
+            cause = f"{function.__qualname__} branches on values, which torch.func.vmap hides"
             raise ValueError(f"{cause}: call it with the whole batch, outside of vmap") from error
 
     @functools.wraps(function)
@@ -65,8 +65,7 @@ def eager(function: Function) -> Function:
 
 
 def check_tensors(**given: object) -> None:
-    """ValueError: one of `given`, by name, is no tensor, is not dense, or not where the first
-    is."""
+    """Raises ValueError unless each named value is a dense tensor, all on the same device."""
     first: tuple[str, torch.device] | None = None
     for name, value in given.items():
         if not isinstance(value, Tensor):
@@ -81,22 +80,22 @@ def check_tensors(**given: object) -> None:
 
 
 def check_floating(**given: Tensor | None) -> None:
-    """ValueError: one of `given`, by name, is not floating point."""
+    """Raises ValueError unless each named tensor is floating point or None."""
     for name, tensor in given.items():
         if tensor is not None and not tensor.is_floating_point():
             raise ValueError(f"{name} is {tensor.dtype}, it must be floating point")
 
 
 def checked_integers(target: Tensor, name: str = "targets") -> Tensor:
-    """The target as int64. ValueError: it does not hold integers."""
+    """Returns the target as int64. Raises ValueError unless it holds integers."""
     if target.is_floating_point() or target.is_complex() or target.dtype == torch.bool:
         raise ValueError(f"{name} are {target.dtype}, they must be integers")
     return target.long()
 
 
 def checked_classes(target: Tensor, num_classes: int, name: str = "targets") -> Tensor:
-    """The target as int64. ValueError: it does not hold integers, or one is outside 0 … num_classes
-    - 1."""
+    """Returns the target as int64. Raises ValueError unless it holds integers in 0 … num_classes -
+    1."""
     target = checked_integers(target, name)
     if target.is_meta:
         raise ValueError(f"{name} are on the meta device, where they have no values")
@@ -112,8 +111,8 @@ def checked_classes(target: Tensor, num_classes: int, name: str = "targets") -> 
 def checked_number(
     value: Any, name: str, low: float, high: float = float("inf"), *, above: bool = False
 ) -> float:
-    """The value as a float. ValueError: it is no number, or does not lie in `low` to `high`; above:
-    nor may it be `low`."""
+    """Returns the value as a float. Raises ValueError unless it is a number in `low` … `high`
+    (above: and not equal to `low`)."""
     kind = isinstance(value, (int, float, Tensor)) or hasattr(value, "__float__")
     try:
         number = float(value) if kind and not isinstance(value, bool) else float("nan")
@@ -128,8 +127,8 @@ def checked_number(
 
 @contextmanager
 def promised() -> Iterator[None]:
-    """Inside, the caller vouches that targets are classes that there are, and that it takes the
-    gradient of the plain sum of the losses: neither is looked at."""
+    """Within the block, skips checks: the caller guarantees that targets are valid classes and that
+    it takes the gradient of the plain sum of the losses."""
     token = _promised.set(True)
     try:
         yield
@@ -138,27 +137,27 @@ def promised() -> Iterator[None]:
 
 
 def is_promised() -> bool:
-    """Whether this is inside `promised`."""
+    """Returns whether the code runs within `promised`."""
     return _promised.get()
 
 
 def transformed() -> bool:
-    """Whether torch.func or forward-mode derivatives are at work: they see into PyTorch's own
-    operators only, not into a Function of ours."""
+    """Returns whether torch.func or forward-mode differentiation is active; they can differentiate
+    only PyTorch's own operators, not a custom autograd Function."""
     return (
         torch._C._functorch.peek_interpreter_stack() is not None or forward_ad._current_level >= 0
     )
 
 
 def under_vmap() -> bool:
-    """Whether torch.func.vmap is among what is at work."""
+    """Returns whether torch.func.vmap is one of the active transformations."""
     kinds = torch._C._functorch.TransformType
     stack = torch._C._functorch.get_interpreter_stack() or ()
     return any(each.key() == kinds.Vmap for each in stack)
 
 
 def whole_batch(tensor: Tensor) -> tuple[Tensor, bool]:
-    """(the tensor with the rows that torch.func.vmap hides, whether it hides any)."""
+    """Returns (the tensor with all rows that torch.func.vmap maps over, whether it has any)."""
     wrapped, batched = torch._C._functorch, False
     while wrapped.is_functorch_wrapped_tensor(tensor):
         batched = batched or wrapped.is_batchedtensor(tensor)
@@ -167,23 +166,23 @@ def whole_batch(tensor: Tensor) -> tuple[Tensor, bool]:
 
 
 def rows_for(hidden: Tensor, row_of: Tensor | None) -> Tensor:
-    """The hidden row of every target, [N, D]."""
+    """Returns the hidden row of every target, [N, D]."""
     return hidden if row_of is None else hidden.index_select(0, row_of)
 
 
 def row_numbers(hidden: Tensor, row_of: Tensor | None) -> Tensor:
-    """row_of [N]; if it is None, 0 … U - 1."""
+    """Returns row_of [N], or 0 … U - 1 if it is None."""
     return torch.arange(len(hidden), device=hidden.device) if row_of is None else row_of
 
 
 def accumulate_dtype(tensor: Tensor) -> torch.dtype:
-    """float64 stays, everything else (float16, bfloat16 too) is accumulated in float32."""
+    """Returns the dtype to accumulate in: float64 for float64, otherwise float32."""
     return torch.float64 if tensor.dtype == torch.float64 else torch.float32
 
 
 def log_add(a: Tensor, b: Tensor) -> Tensor:
-    """log(exp a + exp b). torch.logaddexp's second derivative is NaN where one is far above the
-    other."""
+    """Returns log(exp a + exp b). The second derivative of torch.logaddexp is NaN where one is far
+    above the other."""
     higher = a >= b
     most, least = torch.where(higher, a, b), torch.where(higher, b, a)
     return most - F.logsigmoid(most - least)
@@ -192,14 +191,14 @@ def log_add(a: Tensor, b: Tensor) -> Tensor:
 def gradients_again(
     plain: Callable[..., Given], inputs: Given, wanted: Sequence[bool], gradients: Given
 ) -> list[Tensor | None]:
-    """Gradients that can be differentiated in turn: for the backward pass of a Function under
-    create_graph=True, or with many gradients at once.
+    """Returns gradients that can be differentiated again, for the backward pass of a Function with
+    create_graph=True or with batched gradients.
 
-    plain: of the inputs, what the Function gives, by PyTorch's own operators.
-    gradients: of its results; None where there is none.
+    plain: computes the same results from the inputs with PyTorch's own operators.
+    gradients: the incoming gradient of each result, or None.
     """
     with torch.enable_grad():
-        # views, so that a tensor that is two of the inputs gets each one's gradient once
+        # views, so that a tensor passed as two of the inputs gets each gradient once
         inputs = [None if x is None else x.view_as(x) for x in inputs]
         results = plain(*inputs)
     pairs = [pair for pair in zip(results, gradients, strict=True) if pair[1] is not None]
@@ -211,8 +210,8 @@ def gradients_again(
 
 
 def again(gradients: Given) -> bool:
-    """Whether a backward pass with these gradients has to be one of PyTorch's own operators, as
-    `gradients_again` makes it: it is to be differentiated in turn, or does many passes at once."""
+    """Returns whether a backward pass with these gradients must use `gradients_again`, because it
+    will itself be differentiated or the gradients are batched."""
     batched = torch._C._functorch.is_legacy_batchedtensor
     many = any(gradient is not None and batched(gradient) for gradient in gradients)
     return many or torch.is_grad_enabled() or transformed()

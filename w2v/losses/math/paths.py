@@ -1,4 +1,5 @@
-"""The logistic loss along given paths, gathered in parts, its gradients as weighted sums.
+"""The logistic loss along paths, whose rows are gathered in parts and whose gradients are weighted
+sums.
 
 loss[n] = sum over steps p in starts[n]:starts[n + 1] of -log sigmoid(signs[p] z(nodes[p]))
 """
@@ -15,15 +16,15 @@ from torch.nn import functional as F
 from w2v.losses.math.numbers import accumulate_dtype, again, gradients_again, transformed
 from w2v.system.gpu import distant
 
-# numbers gathered at a time for the scores on a CPU: 4 MB of float32 stay in the caches
+# numbers gathered at a time for the scores on a CPU: 4 MB of float32, which fit the caches
 GATHER = 1 << 20
-DEVICE_GATHER = 1 << 26  # on a GPU
-LONGEST = 64  # paths of at most so many nodes are all made as long as the longest on a GPU
+DEVICE_GATHER = 1 << 26  # the same on a GPU
+LONGEST = 64  # up to this length, a GPU pads all paths to the length of the longest
 
 
 class Paths(NamedTuple):
     """Paths in CSR form: starts [N + 1], nodes [P] and signs [P] (+1 for label 1, -1 for label 0,
-    0 for a step that does not count). row_of: [N], the hidden row of each path; None: row n."""
+    0 for padding). row_of [N]: the hidden row of each path; None: path n has row n."""
 
     starts: Tensor
     nodes: Tensor
@@ -31,10 +32,10 @@ class Paths(NamedTuple):
     row_of: Tensor | None = None
 
     def of(self, target: Tensor, row_of: Tensor | None, longest: int) -> Paths:
-        """The paths number `target` [N]; no path has more nodes than `longest`.
+        """Returns the paths with the numbers `target` [N]; no path has more than `longest` nodes.
 
-        How many nodes they have together is not asked of a GPU: there a short path goes on with its
-        last node, which does not count.
+        On a GPU the total number of nodes is not read back, which would wait for the device: short
+        paths are padded with their last node and sign 0 instead.
         """
         first = self.starts[target]
         lengths = self.starts[target + 1] - first
@@ -50,22 +51,22 @@ class Paths(NamedTuple):
         return Paths(starts, self.nodes[place], self.signs[place], row_of)
 
     def rows(self) -> tuple[Tensor, Tensor]:
-        """(the number of each step's path [P], its hidden row [P])."""
+        """Returns (the path number of each step [P], its hidden row [P])."""
         numbers = torch.arange(len(self.starts) - 1, device=self.starts.device)
         path = torch.repeat_interleave(numbers, self.starts.diff(), output_size=len(self.nodes))
         return path, path if self.row_of is None else self.row_of[path]
 
 
 def offsets(lengths: Tensor) -> Tensor:
-    """[N + 1]: 0 and the running sums of lengths [N]."""
+    """Returns 0 followed by the cumulative sums of lengths [N]: [N + 1]."""
     return torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
 
 
 def path_loss(
     hidden: Tensor, weight: Tensor, bias: Tensor | None, paths: Paths, sparse: bool = False
 ) -> Tensor:
-    """Loss [N]: hidden [U, D], weight [rows, D], bias [rows] or [rows, 1] or None; sparse: the
-    gradients of weight and bias are."""
+    """Returns the loss [N] for hidden [U, D], weight [rows, D], bias [rows] or [rows, 1] or None;
+    sparse: whether the gradients of weight and bias are sparse."""
     rows, targets = len(hidden), len(paths.starts) - 1
     if paths.row_of is None and rows != targets:
         raise ValueError(f"hidden has {rows} rows, but there are {targets} targets")
@@ -80,7 +81,7 @@ def path_loss(
 
 
 def _plain_loss(paths: Paths, hidden: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor]:
-    """The same by PyTorch's own operators: autograd differentiates it as often as is asked for."""
+    """`path_loss` in PyTorch's own operators, which autograd can differentiate repeatedly."""
     path, row = paths.rows()
     z = (weight[paths.nodes] * hidden[row]).sum(1)
     z = z if bias is None else z + bias.reshape(-1)[paths.nodes]
@@ -89,13 +90,13 @@ def _plain_loss(paths: Paths, hidden: Tensor, weight: Tensor, bias: Tensor | Non
 
 
 def _step_losses(z: Tensor, paths: Paths) -> Tensor:
-    """[P], of the scores times their signs."""
+    """Returns the loss of each step [P] from the scores times their signs."""
     losses = -F.logsigmoid(z)
     return losses.masked_fill(paths.signs == 0, 0) if distant(z) else losses
 
 
 class _PathLoss(torch.autograd.Function):
-    """`path_loss` in one dtype. Never holds [P, D]: scores are gathered in parts, gradients are
+    """`path_loss` in one dtype. Never holds [P, D]: scores are computed in parts, and gradients are
     weighted sums."""
 
     @staticmethod
@@ -145,9 +146,9 @@ class _PathLoss(torch.autograd.Function):
 
 
 def runs(ordered: Tensor, most: int) -> tuple[Tensor, Tensor, Tensor]:
-    """(the distinct ones of ordered [P], the place of each among them [P], how often each occurs);
-    there are at most `most`. On a GPU, which is not asked how many there are, the last one stands
-    again behind them, occurring 0 times, until there are `most` or P."""
+    """Returns (the distinct values of ordered [P], the position of each element among them [P], how
+    often each occurs). On a GPU their number is not read back: the last value is repeated, with
+    count 0, until there are min(`most`, P) of them; there are never more than `most`."""
     if not distant(ordered):
         return ordered.unique_consecutive(True, True)  # type: ignore[no-untyped-call,no-any-return]
     place = (ordered.diff(prepend=ordered[:1]) != 0).cumsum(0)
@@ -156,8 +157,8 @@ def runs(ordered: Tensor, most: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def weighted_sums(matrix: Tensor, rows: Tensor, factors: Tensor, bounds: Tensor) -> Tensor:
-    """[len(bounds) - 1, D]: sum over p in bounds[i]:bounds[i + 1] of factors[p] ·
-    matrix[rows[p]]."""
+    """Returns the sums over p in bounds[i]:bounds[i + 1] of factors[p] · matrix[rows[p]]:
+    [len(bounds) - 1, D]."""
     if not len(rows):
         return matrix.new_zeros(len(bounds) - 1, matrix.shape[1])
     more: dict[str, Any] = {"mode": "sum", "include_last_offset": True}
@@ -165,7 +166,7 @@ def weighted_sums(matrix: Tensor, rows: Tensor, factors: Tensor, bounds: Tensor)
 
 
 def _rows_gradient(rows: Tensor, values: Tensor, shape: torch.Size, sparse: bool) -> Tensor:
-    """A gradient of this shape: `values` in `rows`, as `runs` gives them, 0 elsewhere."""
+    """Returns a gradient of this shape: `values` in `rows` (as returned by `runs`), else 0."""
     if sparse:
         more: Any = {"is_coalesced": not distant(rows), "check_invariants": False}
         return torch.sparse_coo_tensor(rows[None].long(), values, shape, **more)

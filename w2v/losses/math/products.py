@@ -1,9 +1,9 @@
-"""Matrix products of scores, by the fastest library that PyTorch carries.
+"""Matrix products of scores, computed by the fastest library that PyTorch includes.
 
-On a CPU, PyTorch multiplies float32 matrices with MKL, which leaves half of the vector unit idle on
-processors not made by Intel. oneDNN, which PyTorch carries too, does not.
+On a CPU, PyTorch multiplies float32 matrices with MKL, which uses only half of the vector width on
+processors not made by Intel. oneDNN, which PyTorch also includes, uses all of it.
 
-    with bfloat16_products():          # twice as fast again where the hardware has it
+    with bfloat16_products():          # twice as fast again if the hardware supports it
         loss = layer(hidden, target)
 """
 
@@ -25,8 +25,8 @@ _reduced: ContextVar[bool] = ContextVar("products in bfloat16", default=False)
 
 @contextmanager
 def bfloat16_products() -> Iterator[None]:
-    """Inside, losses that score all V rows multiply in bfloat16: for training, where the hardware
-    is made for it."""
+    """Within the block, losses that score all V rows multiply in bfloat16. Meant for training, on
+    hardware with bfloat16 support."""
     token = _reduced.set(True)
     try:
         yield
@@ -35,12 +35,12 @@ def bfloat16_products() -> Iterator[None]:
 
 
 def product_dtype(usual: torch.dtype) -> torch.dtype:
-    """What to multiply in: bfloat16 inside `bfloat16_products`, else the usual."""
+    """Returns the dtype to multiply in: bfloat16 within `bfloat16_products`, otherwise `usual`."""
     return torch.bfloat16 if _reduced.get() else usual
 
 
 def all_scores(hidden: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """hidden @ weight.T + bias [U, V] in float32 (float64 stays), also under autocast."""
+    """Returns hidden @ weight.T + bias [U, V] in float32 (float64 stays), also under autocast."""
     dtype = accumulate_dtype(hidden)
     with torch.autocast(hidden.device.type, enabled=False):
         bias = None if bias is None else bias.to(dtype)
@@ -48,17 +48,17 @@ def all_scores(hidden: Tensor, weight: Tensor, bias: Tensor | None = None) -> Te
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """x [M, K] @ weight.T [K, N] + bias [N], without autograd; weight may be a transposed view."""
+    """Returns x [M, K] @ weight.T [K, N] + bias [N]; no autograd; weight may be transposed."""
     if _takes_onednn(x):
         return _onednn(x, weight, bias)
     return F.linear(x, weight, bias)
 
 
 def outer(x: Tensor, y: Tensor) -> Tensor:
-    """x.T @ y for x [R, M], y [R, N]: [M, N], possibly a transposed view; without autograd."""
+    """Returns x.T @ y for x [R, M], y [R, N]: [M, N], possibly a transposed view; no autograd."""
     if _takes_onednn(x):
-        # oneDNN needs one operand transposed, the narrower; that is one core's work, and for little
-        # else MKL is faster
+        # oneDNN needs one operand transposed (here the narrower), which a single core does; for
+        # small products MKL is faster
         if x.shape[1] <= 64 and y.numel() <= 1 << 17 and torch.get_num_threads() > 1:
             return torch.mm(y.t(), x).t()
         if x.shape[1] < y.shape[1]:
@@ -68,7 +68,7 @@ def outer(x: Tensor, y: Tensor) -> Tensor:
 
 
 def add_outer(sums: Tensor, x: Tensor, y: Tensor) -> None:
-    """sums [M, N] += x.T @ y, in one pass over the sums where the library can."""
+    """Adds x.T @ y to sums [M, N] in place, in one pass if the library supports that."""
     if x.device.type == "cpu" or x.dtype != sums.dtype:
         sums += outer(x, y)
     else:
@@ -85,8 +85,7 @@ def _takes_onednn(x: Tensor) -> bool:
 
 @functools.cache
 def _onednn_works() -> bool:
-    """Whether this PyTorch has the operator, which is not part of its documented interface, and it
-    is right."""
+    """Returns whether this PyTorch has the undocumented operator, and it is correct."""
     mkldnn = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     if not mkldnn or not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
         return False

@@ -1,10 +1,10 @@
-"""A sampled loss as one step of autograd, from the rows taken to [N] nats.
+"""A sampled loss [N] in nats as one autograd function of the gathered output rows.
 
     true[n, t] = h_n . r_nt + offset,    noise[n, s] = h_n . r_s + offset
 
-The derivatives by these scores, the residuals, are made in the forward pass together with the loss;
-the backward pass scales them by the gradient [N] that comes in, and multiplies. Gradients that are
-to be differentiated in turn (create_graph=True) are those of a composition without a Function.
+The derivatives of the loss by these scores, the residuals, are computed in the forward pass; the
+backward pass scales them by the incoming gradient [N] and multiplies. Second derivatives
+(create_graph=True) use a version composed of PyTorch's own operators.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from torch import Tensor
 from w2v.losses.math.numbers import accumulate_dtype, again, gradients_again, rows_for, transformed
 from w2v.losses.math.products import linear, outer, product_dtype
 
-# the score of a noise word left out: finite, so that nothing becomes NaN
+# the score of an excluded noise word: finite, so that nothing becomes NaN
 REMOVED = torch.finfo(torch.float32).min
-LINEAR_FROM = 40.0  # softplus(z) = z from here on, exactly in float64
+LINEAR_FROM = 40.0  # from here on softplus(z) = z, exactly even in float64
 LOG2_E = 1 / math.log(2)
 
-# loss [N] and, if wanted, the residuals of true and noise and what each row of both has yet to be
-# multiplied by [N] (None: nothing)
+# loss [N] and, if wanted, the residuals of true and noise, and a factor per row [N] that both have
+# yet to be multiplied by (None: 1)
 Residuals: TypeAlias = tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]
 
 
 class Link(NamedTuple):
-    """What makes a loss [N] of true [N, T] and noise [N, S].
+    """Computes a loss [N] from true [N, T] and noise [N, S].
 
     residuals: called with (true, noise, wanted); it may overwrite noise.
-    plain: called with (true, noise); autograd differentiates it as often as is asked for.
+    plain: called with (true, noise); autograd can differentiate it any number of times.
     """
 
     residuals: Callable[[Tensor, Tensor, bool], Residuals]
@@ -43,12 +43,12 @@ class Link(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """Which rows stand where, and what else is not differentiated.
+    """Describes the gathered rows, and holds what else is not differentiated.
 
-    num_true: T; the first N T rows are the labels'. sets: 1 for S noise words that all hidden rows
-    share, or U for S of their own for each. row_of: [N], the hidden row of every target; None:
-    row n. removed: the noise words to leave out, as positions in the flattened [N, S] or, under
-    torch.func and on a GPU, as a mask [N, S]; or None.
+    num_true: T; the first N T rows are those of the labels. sets: 1 if all hidden rows share S
+    noise words, or U if each has its own S. row_of [N]: the hidden row of every target; None:
+    target n has row n. removed: the noise words to exclude, as positions in the flattened [N, S]
+    or, under torch.func and on a GPU, as a mask [N, S]; or None.
     """
 
     link: Link
@@ -59,8 +59,8 @@ class Taken(NamedTuple):
 
 
 def sampled_loss(hidden: Tensor, rows: Tensor, offset: Tensor | None, taken: Taken) -> Tensor:
-    """Loss [N] in nats of hidden [U, D] and rows [N T + S, D] or [N T + U S, D], the labels' rows,
-    then the noise words'; offset, one for each of these rows, is added to its scores."""
+    """Returns the loss [N] in nats for hidden [U, D] and rows [N T + S, D] or [N T + U S, D]: the
+    rows of the labels, then of the noise words. offset, one per row, is added to the scores."""
     offset = None if offset is None else offset.to(accumulate_dtype(hidden))
     if transformed():
         return _plain_loss(taken, hidden, rows, offset)[0]
@@ -68,8 +68,8 @@ def sampled_loss(hidden: Tensor, rows: Tensor, offset: Tensor | None, taken: Tak
 
 
 def logistic(true: Tensor, noise: Tensor) -> Tensor:
-    """Sum over the columns of the logistic loss [N], labels 1 / T for `true` [N, T], 0 for `noise`
-    [N, S]."""
+    """Returns the logistic loss summed over the columns [N], with labels 1 / T for `true` [N, T]
+    and 0 for `noise` [N, S]."""
     # softplus(z) - z / T = softplus(-z) + (1 - 1 / T) z, without the loss of digits for a large z
     loss = F.softplus(-true, threshold=LINEAR_FROM).sum(1)
     if true.shape[1] > 1:
@@ -78,24 +78,24 @@ def logistic(true: Tensor, noise: Tensor) -> Tensor:
 
 
 def cross_entropy(true: Tensor, noise: Tensor) -> Tensor:
-    """-(mean over `true` [N, T] of the log-softmax over `true` and `noise` [N, S]) [N]."""
+    """Returns minus the mean over `true` [N, T] of the log-softmax over `true` and `noise`; [N]."""
     return -F.log_softmax(torch.cat([true, noise], 1), 1)[:, : true.shape[1]].mean(1)
 
 
 def _logistic_residuals(true: Tensor, noise: Tensor, wanted: bool) -> Residuals:
-    """`logistic`: sigmoid(z) - 1 / T of a label, sigmoid(z) of a noise word."""
+    """`logistic` with the residuals sigmoid(z) - 1 / T of labels, sigmoid(z) of noise words."""
     loss = logistic(true, noise)
     if not wanted:
         return loss, None, None, None
-    # sigmoid(z) - 1 / T, without the loss of digits for a large z
+    # sigmoid(z) - 1 / T, without losing digits for a large z
     return loss, (1 - 1 / true.shape[1]) - torch.sigmoid(-true), noise.sigmoid_(), None
 
 
 def _softmax_residuals(true: Tensor, noise: Tensor, wanted: bool) -> Residuals:
-    """`cross_entropy`: softmax - 1 / T of a label, softmax of a noise word."""
+    """`cross_entropy` with the residuals softmax - 1 / T of labels, softmax of noise words."""
     top = torch.maximum(true.amax(1, keepdim=True), noise.amax(1, keepdim=True))
     below = true - top
-    noise = noise.sub_(top).mul_(LOG2_E).exp2_()  # exp takes three times as long on a CPU
+    noise = noise.sub_(top).mul_(LOG2_E).exp2_()  # exp would take three times as long on a CPU
     powers = below.exp()
     total = noise.sum(1, keepdim=True).add_(powers.sum(1, keepdim=True))
     loss = (total.log() - below).mean(1)
@@ -109,7 +109,7 @@ SOFTMAX = Link(_softmax_residuals, cross_entropy)
 
 
 def _plain_loss(taken: Taken, hidden: Tensor, rows: Tensor, offset: Tensor | None) -> tuple[Tensor]:
-    """`sampled_loss` of PyTorch's own operators."""
+    """`sampled_loss` in PyTorch's own operators."""
     dtype, removed = accumulate_dtype(hidden), taken.removed
     hidden, rows = hidden.to(dtype), rows.to(dtype)
     of_targets = rows_for(hidden, taken.row_of)
@@ -147,7 +147,7 @@ class _SampledLoss(torch.autograd.Function):
             noise = torch.bmm(of_noise.view(taken.sets, -1, D), hidden.to(kind)[:, :, None])
             noise = noise[:, :, 0].to(dtype)
         elif added is not None and kind == dtype == added.dtype and not _autocast(hidden):
-            noise = linear(hidden.to(kind), of_noise, added)  # added while it is written
+            noise = linear(hidden.to(kind), of_noise, added)  # adds while writing the product
             added = None
         else:
             noise = linear(hidden.to(kind), of_noise).to(dtype)
@@ -216,27 +216,27 @@ def _autocast(hidden: Tensor) -> bool:
 
 
 def _sums(values: Tensor, row_of: Tensor, rows: int) -> Tensor:
-    """Sums [rows, S] of values [N, S] that belong to the same row."""
+    """Returns the sums [rows, S] of those values [N, S] that belong to the same row."""
     return values.new_zeros(rows, values.shape[1]).index_add_(0, row_of, values)
 
 
 def log_count(expected_count: Tensor, dtype: torch.dtype) -> Tensor:
-    """log of expected counts, which are constants; one of 0 counts as the least number above 0."""
+    """Returns the log of expected counts, which are constants; 0 is replaced by the smallest
+    positive number."""
     counts = expected_count.detach().double()
     return counts.clamp_min(torch.finfo(torch.float64).tiny).log_().to(dtype)
 
 
 def take_rows(ids: Tensor, sparse: bool, *tables: Tensor) -> tuple[Tensor, ...]:
-    """table[ids] [len(ids), ...] of each of the tables [V, D] or [V]; sparse: their gradients hold
-    only those rows."""
+    """Returns table[ids] [len(ids), ...] for each table [V, D] or [V]; sparse: whether their
+    gradients are sparse tensors of those rows."""
     if sparse and not transformed():
         return _SparseRows.apply(ids, *tables)  # type: ignore[no-any-return, no-untyped-call]
     return tuple(table.index_select(0, ids) for table in tables)
 
 
 class _SparseRows(torch.autograd.Function):
-    """table[ids] with a sparse gradient. (torch.nn.functional.embedding has one for [V, D]
-    only.)"""
+    """table[ids] with a sparse gradient. (F.embedding supports this for [V, D] only.)"""
 
     @staticmethod
     def forward(ctx: Any, ids: Tensor, *tables: Tensor) -> tuple[Tensor, ...]:
@@ -248,7 +248,7 @@ class _SparseRows(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (ids,) = ctx.saved_tensors
         given = zip(gradients, ctx.shapes, ctx.needs_input_grad[1:], strict=True)
-        double = again(gradients)  # to be differentiated in turn, which sparse ones cannot
+        double = again(gradients)  # sparse gradients cannot be differentiated again
 
         def made(gradient: Tensor, shape: torch.Size) -> Tensor:
             if double:

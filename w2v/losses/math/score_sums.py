@@ -1,11 +1,11 @@
-"""log sum_j exp z[u, j] over all V classes and the targets' scores, z = hidden @ weight.T + bias,
-in blocks of z.
+"""Computes log sum_j exp z[u, j] over all V classes and the targets' scores, z = hidden @ weight.T
++ bias, in blocks of z.
 
-What every loss over all classes is made of, as one autograd function, so that the gradient of
-`weight` [V, D] is one tensor: the forward pass, and the gradients with or without computing z
-again.
+All losses over all classes are built from these sums. They are one autograd function, so that the
+gradient of `weight` [V, D] is allocated once: the forward pass, and the gradients with or without
+computing z again.
 
-With products in bfloat16, blocks of z and their exponentials are so too; their sums and all
+With products in bfloat16, blocks of z and their exponentials are bfloat16 too; their sums and all
 gradients are float32.
 """
 
@@ -32,26 +32,26 @@ from w2v.losses.math.numbers import (
 from w2v.losses.math.products import add_outer, linear, outer
 from w2v.system.gpu import distant
 
-HELD_BYTES = 128 << 20  # exponentials held at a time when gradients are made in the forward pass
-# of a block of scores on a CPU: 12 MB of float32, which the caches still hold
+HELD_BYTES = 128 << 20  # exponentials in memory when the forward pass computes the gradients
+# size of a block of scores on a CPU: 12 MB of float32, which still fit the caches
 BLOCK_ROWS, BLOCK_CLASSES = (768, 4096)
-# with fewer rows at a time, adding to all of weight's gradient costs more than computing z again
+# with fewer rows at a time, adding to the whole weight gradient costs more than computing z again
 EAGER_ROWS = 256
 EAGER_MOST_ROWS = 2048
 Wanted = tuple[bool, ...]
-DEVICE_BYTES = 512 << 20  # of a block on a GPU
+DEVICE_BYTES = 512 << 20  # size of a block on a GPU
 
 
 def _block_size(hidden: Tensor, num_classes: int) -> tuple[int, int]:
-    """(rows, classes) of a block when no block is kept. On a GPU whole rows."""
+    """Returns (rows, classes) of a block if no block is kept. On a GPU, blocks have all classes."""
     if not distant(hidden):
         return BLOCK_ROWS, BLOCK_CLASSES
     return max(DEVICE_BYTES // (4 * num_classes), 1), num_classes
 
 
 def _eager_size(hidden: Tensor, num_classes: int, dtype: torch.dtype) -> tuple[int, int] | None:
-    """(rows, classes) of a block when the blocks of some rows are kept for the gradients; None:
-    better keep none."""
+    """Returns (rows, classes) of a block if the blocks of some rows are kept for the gradients;
+    None: keeping them does not pay."""
     there, row_bytes = distant(hidden), num_classes * dtype.itemsize
     rows = DEVICE_BYTES // row_bytes if there else min(HELD_BYTES // row_bytes, EAGER_MOST_ROWS)
     if rows < min(EAGER_ROWS, len(hidden)):
@@ -64,7 +64,7 @@ def _eager_size(hidden: Tensor, num_classes: int, dtype: torch.dtype) -> tuple[i
 
 @dataclass
 class Gradients:
-    """Sums for hidden [U, D], weight [V, D] and bias [V]; None where no gradient is wanted."""
+    """Gradients of hidden [U, D], weight [V, D] and bias [V]; None where none is wanted."""
 
     hidden: Tensor | None
     weight: Tensor | None
@@ -83,15 +83,15 @@ class Gradients:
         )
 
     def cast(self, problem: Problem) -> Iterator[Tensor | None]:
-        """The same, each in the dtype of what it is the gradient of."""
+        """Yields each gradient in the dtype of its input."""
         of = problem.hidden, problem.weight, problem.bias
         for made, x in zip((self.hidden, self.weight, self.bias), of, strict=True):
             yield None if made is None or x is None else made.to(x.dtype)
 
 
 class ScoreSums(torch.autograd.Function):
-    """(total [N], score [N], mean [N] or None); `cross_entropy.score_sums` explains arguments and
-    results."""
+    """(total [N], score [N], mean [N] or None); arguments and results are explained in
+    `cross_entropy.score_sums`."""
 
     @staticmethod
     def forward(
@@ -127,9 +127,9 @@ class ScoreSums(torch.autograd.Function):
                 return *gradients_again(partial(plain_sums, asked), inputs, wanted, given), None
             made = ctx.grads
             if made is not None and _comes_again():
-                made = made.copy()  # the same numbers for the next pass
+                made = made.copy()  # so that the next pass finds the same numbers
             else:
-                ctx.grads = None  # given away
+                ctx.grads = None  # they are modified in place below
             problem = Problem(hidden, weight, bias, asked)
             made = _all_gradients(problem, made, total, wanted, given)
         return *made.cast(problem), None
@@ -138,8 +138,8 @@ class ScoreSums(torch.autograd.Function):
 def plain_sums(
     asked: Asked, hidden: Tensor, weight: Tensor, bias: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """The same by PyTorch's own operators, with all scores at once: autograd differentiates it as
-    often as is asked for."""
+    """`ScoreSums` in PyTorch's own operators, with all scores at once, which autograd can
+    differentiate any number of times."""
     dtype = accumulate_dtype(hidden)
     z = hidden.to(dtype) @ weight.to(dtype).t()
     z = z if bias is None else z + bias.to(dtype)
@@ -153,8 +153,8 @@ def plain_sums(
 def _all_gradients(
     problem: Problem, made: Gradients | None, total: Tensor, wanted: Wanted, given: Given
 ) -> Gradients:
-    """The gradients from those `given` for total, score and mean; `made` in the forward pass or
-    None."""
+    """Returns the gradients for those `given` of total, score and mean. `made`: those computed in
+    the forward pass, or None."""
     d_total, d_score, d_mean = given
     if d_total is None:
         d_total = total.new_zeros(len(problem.target))
@@ -164,7 +164,7 @@ def _all_gradients(
         made = _gradients(problem, total, per_row, wanted)
     elif factor is not None:
         for sums in (made.weight, made.bias):
-            # 1 for a loss that is summed: saves a pass over [V, D]
+            # the factor is 1 for a summed loss: saves a pass over [V, D]
             if sums is not None and factor.item() != 1:
                 sums.mul_(factor)
     if made.hidden is not None:
@@ -179,8 +179,8 @@ def _all_gradients(
 def _sums(
     problem: Problem, size: tuple[int, int], grads: Gradients | None, counts: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """(log-sum-exp [U], target's score [N]). Fills grads: of sum_u counts[u] lse[u] for weight and
-    bias, of lse[u] for row u of hidden."""
+    """Returns (log-sum-exp [U], target's score [N]). Fills grads with the gradient of
+    sum_u counts[u] lse[u] for weight and bias, of lse[u] for row u of hidden."""
     dtype, floor, grid = problem.dtype, floor_of(problem.dtype), problem.grid(size)
     total = torch.empty(len(problem.hidden), dtype=dtype, device=problem.hidden.device)
     score = torch.empty(len(problem.target), dtype=dtype, device=problem.hidden.device)
@@ -205,7 +205,7 @@ def _sums(
         total[rows[0] : rows[1]] = lse = summed.log_().add_(top).clamp_min_(floor)
         if grads is None:
             continue
-        scales = (peaks_of - lse).exp_()  # block x its scale = probabilities
+        scales = (peaks_of - lse).exp_()  # block x scale = probabilities
         weights = scales if counts is None else scales * counts[rows[0] : rows[1]]
         for j, classes in enumerate(grid.classes):
             z, blocks[j] = blocks[j], blocks[0][:0]
@@ -225,8 +225,8 @@ def _sums(
 
 
 def _gradients(problem: Problem, total: Tensor, per_row: Tensor, wanted: Wanted) -> Gradients:
-    """Gradients of sum_u per_row[u] lse[u] for weight and bias, of lse[u] for row u of hidden;
-    computes z again."""
+    """Returns the gradients of sum_u per_row[u] lse[u] for weight and bias, of lse[u] for row u of
+    hidden; computes z again."""
     grid = problem.grid(_block_size(problem.hidden, len(problem.weight)))
     grads = Gradients.zeros(wanted, problem)
     for j, classes in enumerate(grid.classes):
@@ -252,13 +252,13 @@ def _gradients(problem: Problem, total: Tensor, per_row: Tensor, wanted: Wanted)
 
 
 def _comes_again() -> bool:
-    """Whether the graph is kept for another backward pass (retain_graph=True)."""
+    """Returns whether the graph is kept for another backward pass (retain_graph=True)."""
     kept = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", None)
     return kept is None or kept()
 
 
 def _common_factor(d_total: Tensor) -> Tensor | None:
-    """The gradient that all targets have; None when there is no such number."""
+    """Returns the gradient that all targets share; None if they differ."""
     if not len(d_total):
         return d_total.new_zeros(())
     return d_total[0] if bool((d_total == d_total[0]).all()) else None

@@ -1,8 +1,8 @@
-"""The k highest scores of every hidden row and the targets' scores, without ever holding the scores
-[U, V] of all rows.
+"""The k highest scores of each hidden row and the scores of the targets, without ever holding all
+scores [U, V].
 
-One autograd function, so that the gradient of `weight` [V, D] is one tensor: only k + 1 rows of it
-per hidden row get something, and no matrix product over V is needed for that.
+They are one autograd function, so that the gradient of `weight` [V, D] is allocated once: only
+k + 1 of its rows per hidden row are non-zero, which takes no matrix product over V.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from w2v.losses.math.score_sums import HELD_BYTES, Gradients, add_scores
 def top_scores(
     operands: tuple[Tensor, Tensor, Tensor | None], target: Tensor, row_of: Tensor | None, k: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """(the k highest of z = hidden @ weight.T + bias [U, k], their classes [U, k], the targets' z
-    [N]) of operands (hidden, weight, bias).
+    """Returns (the k highest of z = hidden @ weight.T + bias [U, k], their classes [U, k], the
+    targets' z [N]) for operands (hidden, weight, bias).
 
-    Scores are differentiable, in float32 (float64 stays). Which classes are the highest is taken as
-    given.
+    Scores are float32 (float64 stays) and differentiable; the choice of the highest is treated as
+    constant.
     """
     with torch.autocast(target.device.type, enabled=False):
         if transformed():

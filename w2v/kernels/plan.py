@@ -12,9 +12,9 @@ PATH, NOISE = 1, 2  # bits of `rows`
 LOGISTIC, CROSS_ENTROPY = 0, 1  # values of `link`
 WORD_BIAS, LOG_Z_BIAS = 1, 2  # bits of `bias`
 SMALLEST = 16  # smallest side of the tiles that a GPU's matrix units multiply
-# Context rows are held in the registers of a GPU program's warps and copied to shared memory. A warp
-# holds WARP_FLOATS of them, or half as many if a window scores several tiles of words; with more,
-# registers would be spilled.
+# Context rows are held in the registers of a GPU program's warps and copied to shared memory. A
+# warp holds WARP_FLOATS of them, or half as many where a window scores several tiles of words; with
+# more, registers would be spilled.
 WARP_FLOATS, MOST_WARPS = 512, 16
 
 
@@ -50,7 +50,7 @@ class FusedPlan(NamedTuple):
 
 
 def warp_floats(noise_rows: int, cbow: bool) -> int:
-    """Returns the number of floats of context rows that one warp of a GPU program holds, if a window
+    """Returns the floats of context rows that one warp of a GPU program holds, where a window
     scores `noise_rows` words."""
     return WARP_FLOATS if cbow or noise_rows <= SMALLEST else WARP_FLOATS // 2
 

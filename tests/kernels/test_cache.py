@@ -71,7 +71,7 @@ def counted(found: dict[str, dict]) -> set[tuple[int, int]]:
     return {(run["hits"], run["misses"]) for run in found.values()}
 
 
-def test_the_second_process_compiles_nothing(
+def test_the_second_process_compiles_nothing_and_avx2_is_enough(
     here: dict[str, dict], avx2_only: list[dict[str, dict]]
 ) -> None:
     second = train_in_a_process(*RUNS)
@@ -80,9 +80,6 @@ def test_the_second_process_compiles_nothing(
     assert [counted(found) for found in avx2_only] == [{(0, 1)}, {(1, 0)}]
     for one, other in ((here, second), avx2_only):
         assert all(one[run]["vectors"] == other[run]["vectors"] for run in one)
-
-
-def test_right_with_avx2_only(here: dict[str, dict], avx2_only: list[dict[str, dict]]) -> None:
     for run, found in avx2_only[0].items():
         np.testing.assert_allclose(found["vectors"], here[run]["vectors"], rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(found["loss"], here[run]["loss"], rtol=1e-6)

@@ -62,7 +62,7 @@ def test_the_projector(w2v: Run, model: str, tmp_path: Path) -> None:
     assert (tmp_path / "w/metadata.tsv").read_text().splitlines() == WORDS
     (tmp_path / "w/notes.txt").write_text("mine")
     done = w2v("export", model, "-o", "w", "--format", "projector", "--overwrite")
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1) and "another one" in done.stderr
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1) and "another name" in done.stderr
     assert (tmp_path / "w/notes.txt").exists()
 
 

@@ -134,7 +134,7 @@ def check_output(path: str | Path, kind: str, dtype: str = "float32") -> None:
     if kind in FOLDERS and os.path.lexists(path):
         names = {entry.name for entry in path.iterdir()} if path.is_dir() else {""}
         if names - set(FOLDERS[kind]):
-            what = f"exists and is not a folder of the format {kind}, which would be replaced"
+            what = f"exists, and only a folder of the format {kind} would be replaced"
             raise InputError(f"{path} {what}; choose another name")
 
 

@@ -118,7 +118,7 @@ def test_paths_in_several_tiles(model: str) -> None:
         {"max_sentence": 1},
         {"max_sentence": 3, "window": 2},
         {"window": 40, "loss": "hsigmoid"},
-        {"dim": 512, "window": 2},
+        {"dim": 512, "window": 2, "loss": "hsigmoid+neg"},
     ],
     ids=named,
 )

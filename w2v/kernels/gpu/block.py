@@ -73,12 +73,12 @@ def train_runs(
     sums = tl.full([], 0, tl.float32), tl.full([], 0, tl.float32)
     predictions = tl.full([shape.hidden], 0, tl.int32)
     chance = seed, vocabulary, noise.accept, noise.alias
-    # what only the text decides is asked for one window ahead
+    # what only the text decides is asked for one window ahead, where registers can hold it
     coming = word_at(text.words, n, begin + shape.window)
     target = word_at(text.words, n, begin)
-    if shape.path:
+    if shape.path and shape.ahead:
         path = path_of(target, tree)
-    if shape.noise and shape.tiles == 1:
+    if shape.noise and shape.tiles == 1 and shape.ahead:
         drawn = draw_tile(begin - first, 0, chance, shape)
     for i in range(begin, end):
         X = enter(X, inputs, coming, n, i + shape.window, scratch, shape)
@@ -98,14 +98,22 @@ def train_runs(
         if shape.cbow:
             dH = tl.full([1, shape.width], 0, tl.float32)
         if shape.path:
-            next_path = path_of(next_target, tree)
+            if shape.ahead:
+                next_path = path_of(next_target, tree)
+            else:
+                path = path_of(target, tree)
             dH, sums = learn_path(dH, sums, H, live, path, nodes, tree, lr, shape)
-            path = next_path
+            if shape.ahead:
+                path = next_path
         if shape.noise:
             if shape.tiles == 1:
-                next_drawn = draw_tile(i + 1 - first, 0, chance, shape)
+                if shape.ahead:
+                    next_drawn = draw_tile(i + 1 - first, 0, chance, shape)
+                else:
+                    drawn = draw_tile(i - first, 0, chance, shape)
                 dH, sums = learn_noise(dH, sums, H, live, target, drawn, outputs, noise, lr, shape)
-                drawn = next_drawn
+                if shape.ahead:
+                    drawn = next_drawn
             else:
                 dH, sums = learn_tiles(
                     dH, sums, H, live, target, i - first, outputs, noise, chance, scratch, lr, shape

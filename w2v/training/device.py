@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 
@@ -13,6 +14,36 @@ from w2v.system.ranks import place_or_alone
 LIBRARY_BYTES = 350 << 20  # PyTorch itself
 CUDA_LIBRARY_BYTES = 2 << 30  # with CUDA's libraries, in the memory of the machine
 SCORE_BYTES = 256 << 20  # buffers of the losses that score many rows
+
+_TURNS = threading.RLock()
+
+
+@contextmanager
+def undisturbed(
+    device: torch.device, threads: int = 0, *, learns: bool = True, alone: bool = True
+) -> Iterator[None]:
+    """While the block runs, PyTorch is as training needs it, and then as it was: the random
+    numbers, how many `threads` it has on a CPU (0: as many as there are), the type and the place of
+    new numbers, and whether gradients are kept. That is the whole process's: unless it is not
+    `alone`, the blocks of other threads wait."""
+    devices = [device] if device.type == "cuda" else []
+    with (
+        _TURNS if alone else nullcontext(),
+        torch.random.fork_rng(devices),
+        torch.inference_mode(False),
+        torch.set_grad_enabled(learns),
+        # each call takes longer by this
+        torch.device("cpu") if torch.get_default_device().type != "cpu" else nullcontext(),
+    ):
+        before = torch.get_num_threads(), torch.get_default_dtype()
+        try:
+            torch.set_default_dtype(torch.float32)
+            if threads and device.type == "cpu":
+                torch.set_num_threads(threads)
+            yield
+        finally:
+            torch.set_num_threads(before[0])
+            torch.set_default_dtype(before[1])
 
 
 def find_device(name: str) -> torch.device:

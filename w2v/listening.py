@@ -36,9 +36,10 @@ class Listener(SilentReporter):
         self.callbacks: Iterable[Callback] = callbacks
         self._waiting: deque[Event] = deque()
         self._bar: Any = None
+        there = sys.stderr is not None and not getattr(sys.stderr, "closed", False)
         # stderr is not a terminal in a notebook, but tqdm can draw a bar there
-        watched = "ipykernel" in sys.modules or (sys.stderr is not None and sys.stderr.isatty())
-        self._shows = progress is True or (progress == "auto" and watched)
+        watched = there and ("ipykernel" in sys.modules or getattr(sys.stderr, "isatty", bool)())
+        self._shows = watched if progress == "auto" else there and bool(progress)
 
     def note(self, text: str) -> None:
         log.info(text)
@@ -58,7 +59,7 @@ class Listener(SilentReporter):
     def training(self, progress: Progress) -> None:
         self.training_began = True
         self._deliver()
-        self._call(Event("progress", vars(progress)))
+        self._call(Event("progress", {**vars(progress)}))
         if self._shows:
             self._show(progress)
 

@@ -38,7 +38,7 @@ from w2v.losses.sharded import Shard
 from w2v.losses.softmax import FullLayer
 from w2v.settings.config import Config
 from w2v.training import optimizers
-from w2v.training.device import enough_memory, find_device
+from w2v.training.device import enough_memory, find_device, undisturbed
 from w2v.training.engine import Engine, Part, Tally, block_seeds, check_state
 from w2v.training.optimizers import AdamW, Gradient, RowOptimizer
 from w2v.training.ranked import summed_over
@@ -63,12 +63,10 @@ class LanguageModelEngine(Engine):
         self.config, self.device = config, find_device(config.training.device)
         self.world = world or World.alone()
         check_precision(config.lm.precision, self.device)
-        if self.device.type == "cpu":
-            torch.set_num_threads(config.training.threads)
         self.columns = Columns(source, config.training.batch_size, self.world.rank, self.world.size)
         self._generator = torch.Generator()  # on the CPU, because a step has few noise words
         self._counts = torch.from_numpy(counts)
-        with self._enough_memory():
+        with self.aside():
             self.columns.send(self.device, len(counts))
             self.initialise()
 
@@ -79,9 +77,8 @@ class LanguageModelEngine(Engine):
             self._shard = Shard.of(self.world, len(self._counts))
         given: Any = {"generator": self._generator, "shard": self._shard}
         try:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(config.training.seed)
-                self.model = Network(config, self._counts, **given)
+            torch.manual_seed(config.training.seed)
+            self.model = Network(config, self._counts, **given)
         except ValueError as error:
             loss, tokens = config.training.loss, len(self._counts)
             raise InputError(f"`loss` {loss} with {tokens:,} tokens: {error}") from error
@@ -107,7 +104,7 @@ class LanguageModelEngine(Engine):
         """Compiles everything that is compiled on first use, so that the first training step takes
         no longer than others."""
         lm, columns = self.config.lm, len(self.columns.own)
-        with self._aside():
+        with self.aside():
             inputs = torch.zeros(lm.bptt, columns, dtype=torch.int64, device=self.device)
             with working_precision(lm.precision, self.device):
                 rows, _ = self.model.hidden(inputs, self.model.start(columns))
@@ -131,7 +128,7 @@ class LanguageModelEngine(Engine):
         own = int(block_seeds(self.config.training.seed, block)[1]) >> 1
         self._generator.manual_seed(own)
         start, stop = (at // self.columns.columns for at in (block.start, block.stop))
-        with self._aside():
+        with self.aside():
             torch.manual_seed(own + self.world.rank)  # for dropout
             self._whole, self._rows = None, {}
             if block.index == 0 or not self._state:
@@ -284,10 +281,10 @@ class LanguageModelEngine(Engine):
         return loss
 
     @contextmanager
-    def _aside(self) -> Iterator[None]:
-        """As `_enough_memory`; also restores the random state of PyTorch afterwards."""
-        devices = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices), self._enough_memory():
+    def aside(self) -> Iterator[None]:
+        """As `_enough_memory`; also restores PyTorch's settings and random state afterwards."""
+        threads, alone = self.config.training.threads, self.world.size == 1
+        with undisturbed(self.device, threads, alone=alone), self._enough_memory():
             yield
 
     @contextmanager

@@ -71,7 +71,7 @@ def load_language_model(run: str | os.PathLike[str], device: str = "auto") -> La
         from w2v.lm.language_model import LanguageModel
         from w2v.lm.model import Network
         from w2v.lm.vocabulary import TokenVocabulary
-        from w2v.training.device import find_device
+        from w2v.training.device import find_device, undisturbed
 
     place, path = find_device(device), folder / MODEL_FILE
     arrays = _arrays(path)
@@ -79,7 +79,8 @@ def load_language_model(run: str | os.PathLike[str], device: str = "auto") -> La
     vocabulary = TokenVocabulary.load(folder, config)
     try:
         _check_size(config, len(vocabulary), arrays, path)
-        network = Network(config, torch.from_numpy(vocabulary.counts), sparse=False)
+        with undisturbed(place):
+            network = Network(config, torch.from_numpy(vocabulary.counts), sparse=False)
     except ValueError as error:
         raise InputError(f"{folder} is damaged: {error}") from None
     parameters = dict[str, torch.Tensor](network.named_parameters())

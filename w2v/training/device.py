@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 
@@ -13,6 +14,35 @@ from w2v.system.ranks import place_or_alone
 LIBRARY_BYTES = 350 << 20  # PyTorch itself
 CUDA_LIBRARY_BYTES = 2 << 30  # with CUDA's libraries, in the memory of the machine
 SCORE_BYTES = 256 << 20  # buffers of the losses that score many rows
+
+_TURNS = threading.RLock()
+
+
+@contextmanager
+def undisturbed(
+    device: torch.device, threads: int = 0, *, learns: bool = True, alone: bool = True
+) -> Iterator[None]:
+    """Gives PyTorch the settings that training needs while the block runs, and restores the process's
+    own afterwards: the random state, the number of `threads` on a CPU (0: unchanged), the default
+    dtype and device, and gradient mode. They are global; `alone` makes other threads wait."""
+    devices = [device] if device.type == "cuda" else []
+    with (
+        _TURNS if alone else nullcontext(),
+        torch.random.fork_rng(devices),
+        torch.inference_mode(False),
+        torch.set_grad_enabled(learns),
+        # only where needed, because it slows every call
+        torch.device("cpu") if torch.get_default_device().type != "cpu" else nullcontext(),
+    ):
+        before = torch.get_num_threads(), torch.get_default_dtype()
+        try:
+            torch.set_default_dtype(torch.float32)
+            if threads and device.type == "cpu":
+                torch.set_num_threads(threads)
+            yield
+        finally:
+            torch.set_num_threads(before[0])
+            torch.set_default_dtype(before[1])
 
 
 def find_device(name: str) -> torch.device:

@@ -22,8 +22,8 @@ noise words, and the gradients are summed: the result is that of one process, up
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from itertools import pairwise
 
 import numpy as np
@@ -40,7 +40,7 @@ from w2v.sampling.unigram import keep_thresholds
 from w2v.settings.config import Config
 from w2v.system.memory import Demand
 from w2v.training import engine
-from w2v.training.device import enough_memory, find_device
+from w2v.training.device import enough_memory, find_device, undisturbed
 from w2v.training.engine import Tally, WordEngine
 from w2v.training.optimizers import OPTIMIZERS, Gradient, gathered, states
 from w2v.training.ranked import summed_over
@@ -68,8 +68,6 @@ class AutogradEngine(WordEngine):
     ) -> None:
         self.config = config
         self.device = find_device(config.training.device)
-        if self.device.type == "cpu":
-            torch.set_num_threads(config.training.threads)
         keep = keep_thresholds(counts, config.training.sample)
         self._limit = sentence_limit(config.corpus.max_sentence)
         self._reader = WindowReader(ids, keep, config.model.window, self._limit, self.device)
@@ -77,7 +75,7 @@ class AutogradEngine(WordEngine):
         self._batch = cost.batch_words(config, len(ids))
         self._generator = torch.Generator(self.device)
         self.inputs, make = inputs, OPTIMIZERS[config.training.optimizer]
-        with self._enough_memory():
+        with self._undisturbed():
             self.input = InputLayer(len(counts), config.model.dim, inputs, self.device, make)
             self.layer = self._make_layer(counts).to(self.device)
             named = self.layer.named_parameters()
@@ -125,7 +123,7 @@ class AutogradEngine(WordEngine):
         """Processes a block with random numbers from `seed`; updates rows unless `lr` is None."""
         key, own = engine.block_seeds(seed, block)
         self._generator.manual_seed(int(own) >> 1)
-        with self._enough_memory():
+        with self._undisturbed(learns=lr is not None):
             windows = reader.read(block.start, block.stop, int(key), int(own))
             steps = max(1, -(-(block.stop - block.start) // self._batch))
             cuts = [windows.trained * step // steps for step in range(steps + 1)]
@@ -163,9 +161,15 @@ class AutogradEngine(WordEngine):
         tensors |= {f"output.{name}": tensor for name, tensor in self.layer.state_dict().items()}
         return tensors | states(self._optimizers)
 
-    def _enough_memory(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def _undisturbed(self, *, learns: bool = True) -> Iterator[None]:
         remedy = f"a smaller `batch_size` (now {self._batch:,}), a smaller `dim`"
-        return enough_memory(self.device, f"{remedy} or a larger `min_count`")
+        threads, alone = self.config.training.threads, self.world.size == 1
+        with (
+            undisturbed(self.device, threads, learns=learns, alone=alone),
+            enough_memory(self.device, f"{remedy} or a larger `min_count`"),
+        ):
+            yield
 
     def _make_layer(self, counts: np.ndarray) -> OutputLayer:
         config, loss = self.config, self.config.training.loss
@@ -173,11 +177,8 @@ class AutogradEngine(WordEngine):
         if LOSSES[loss].draws_noise:
             more |= {"per_row": True, "generator": self._generator}
         try:
-            with torch.random.fork_rng(devices=[]):  # a layer may start from random values
-                torch.manual_seed(config.training.seed)
-                return make_layer(
-                    loss, config.model.dim, torch.from_numpy(counts), config.loss, **more
-                )
+            torch.manual_seed(config.training.seed)  # a layer may start from random values
+            return make_layer(loss, config.model.dim, torch.from_numpy(counts), config.loss, **more)
         except ValueError as error:
             raise InputError(f"`loss` {loss} with {len(counts):,} words: {error}") from error
 

@@ -30,7 +30,8 @@ class RecurrentBody(Body):
         self.recurrent = make(dim, self.width, self.layers, dropout=between)
 
     def start(self, batch: int) -> State:
-        zeros = torch.zeros(self.layers, batch, self.width, device=device_of(self))
+        shape = self.layers, batch, self.width
+        zeros = torch.zeros(shape, dtype=torch.float32, device=device_of(self))
         return (zeros, zeros.clone()) if self.is_lstm else (zeros,)
 
     def forward(self, embedded: Tensor, state: State) -> tuple[Tensor, State]:

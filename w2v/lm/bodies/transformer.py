@@ -51,7 +51,7 @@ class Transformer(Body):
 
     def start(self, batch: int) -> State:
         shape = (len(self.blocks), batch, 2, self.heads, 0, self.width // self.heads)
-        return (torch.zeros(shape, device=device_of(self)),)
+        return (torch.zeros(shape, dtype=torch.float32, device=device_of(self)),)
 
     def forward(self, embedded: Tensor, state: State) -> tuple[Tensor, State]:
         (memory,) = state

@@ -27,7 +27,8 @@ class _Windowed(Body):
         self.dim, self.context, self.dropout = dim, settings.context, settings.dropout
 
     def start(self, batch: int) -> State:
-        return (torch.zeros(self.context - 1, batch, self.dim, device=device_of(self)),)
+        shape = self.context - 1, batch, self.dim
+        return (torch.zeros(shape, dtype=torch.float32, device=device_of(self)),)
 
     def windows(self, embedded: Tensor, state: State) -> tuple[Tensor, State]:
         """Returns the windows [T, B, context · dim], oldest token first, and the new state."""

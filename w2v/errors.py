@@ -26,7 +26,7 @@ class Elsewhere(W2VError):
     """A failure that another rank of the same run reports."""
 
     def __init__(self, exit_status: int) -> None:
-        super().__init__("another rank says what failed")
+        super().__init__("another rank reports the failure")
         self.exit_status = exit_status
 
 

@@ -106,7 +106,7 @@ def test_divergence_keeps_the_last_state_that_is_sound(
     assert all(np.isfinite(array).all() for array in found.tensors.values())
     assert found.state["result"]["fraction"] <= 0.6
     assert done.stderr.splitlines()[-1].endswith(
-        f"try a smaller --lr (given: 0.025). Kept is run/checkpoints/step-{found.step}, from"
+        f"try a smaller --lr (given: 0.025). Kept: run/checkpoints/step-{found.step}, from"
         " before; to start from its vectors, train with --init run"
     )
     assert begun(tmp_path / "run") == BEGUN
@@ -126,7 +126,7 @@ def test_a_worker_that_raises(
         done = w2v(*SAVED)
     assert (done.returncode, done.stdout) == (1, "")
     kept, failed = done.stderr.splitlines()
-    assert kept.startswith("warning: the run has failed. Kept is run/checkpoints/step-")
+    assert kept.startswith("warning: the run has failed. Kept: run/checkpoints/step-")
     assert failed.startswith("w2v train: internal error: ZeroDivisionError: broken")
     assert begun(tmp_path / "run") == BEGUN
     assert resumed(w2v, tmp_path) == expected

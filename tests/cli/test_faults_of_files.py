@@ -56,7 +56,7 @@ def test_a_disk_that_is_full_in_the_end_keeps_the_last_checkpoint(
     assert (done.returncode, done.stdout) == (1, "")
     last, *_ = sorted(names(tmp_path / "run" / "checkpoints"), key=step, reverse=True)
     assert done.stderr.endswith(
-        f"run/vectors.npy: No space left on device. Kept is run/checkpoints/{last}; to go on: w2v"
+        f"run/vectors.npy: No space left on device. Kept: run/checkpoints/{last}; to go on: w2v"
         " train --resume run\n"
     )
     assert begun(tmp_path / "run") == BEGUN
@@ -70,7 +70,7 @@ def test_a_really_full_disk(w2v: Run, corpus: str, small_disk: Path) -> None:
     assert done.returncode in (0, 1)
     if done.returncode == 1:
         assert (
-            "disk/run/vectors.npy: No space left on device. Kept is disk/run/checkpoints/step-"
+            "disk/run/vectors.npy: No space left on device. Kept: disk/run/checkpoints/step-"
             in done.stderr
         )
     assert "warning: no checkpoint could be written" in done.stderr

@@ -89,7 +89,7 @@ def test_a_language_model_whose_worker_raises(
         done = w2v(*SAVED, *LM)
     assert (done.returncode, done.stdout) == (1, "")
     kept, failed = done.stderr.splitlines()[-2:]
-    assert kept.startswith("warning: the run has failed. Kept is run/checkpoints/step-")
+    assert kept.startswith("warning: the run has failed. Kept: run/checkpoints/step-")
     assert kept.endswith("; to go on: w2v train --resume run")
     assert failed.startswith("w2v train: internal error: ZeroDivisionError: broken")
     assert begun(tmp_path / "run") == BEGUN
@@ -129,5 +129,5 @@ def test_a_language_model_that_diverges_keeps_what_was_sound(
     ) in message
     assert "smaller --lr" in message
     # --init is for word vectors
-    assert message.endswith(f". Kept is run/checkpoints/step-{found.step}, from before")
+    assert message.endswith(f". Kept: run/checkpoints/step-{found.step}, from before")
     assert begun(tmp_path / "run") == BEGUN

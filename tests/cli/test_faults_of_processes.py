@@ -181,13 +181,13 @@ def test_a_disk_that_fills_up(kind: str, corpus: str, tmp_path: Path) -> None:
     assert warning.endswith(": File too large: free some space, or mend the folder")
     assert running.lines[-1].startswith("w2v train: cannot write ")
     assert running.lines[-1].endswith(
-        f". Kept is run/checkpoints/{last}; to go on: w2v train --resume run"
+        f". Kept: run/checkpoints/{last}; to go on: w2v train --resume run"
     )
     assert begun(tmp_path / "run") == BEGUN
     assert running.checkpoints() == kept and names(tmp_path / "run" / "checkpoints") == sorted(kept)
     resumed = Running(tmp_path, "--resume", "run", "--no-cache")
     resumed.wait_for(
-        lambda: any("going on from run/checkpoints/" + last in line for line in resumed.lines)
+        lambda: any("resuming from run/checkpoints/" + last in line for line in resumed.lines)
     )
     resumed.wait_for(lambda: last not in resumed.checkpoints())
     assert resumed.end() == (143, "run\n")

@@ -9,7 +9,7 @@ from w2v.compat.gensim import Word2Vec
 
 @pytest.mark.parametrize("name", ["FastText", "Doc2Vec", "Phrases"])
 def test_other_classes(name):
-    with pytest.raises(ImportError, match=f"{name} is not offered here; .*w2v"):
+    with pytest.raises(ImportError, match=f"{name} is not available here; .*w2v"):
         exec(f"from w2v.compat.gensim import {name}")
     assert not hasattr(importlib.import_module("w2v.compat.gensim"), "Word3Vec")
 

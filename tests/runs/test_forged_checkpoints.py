@@ -200,7 +200,7 @@ def test_tallies_that_do_not_add_up(train, zipf_lines):
         result[part][name] += 1
         forger.write("state.json", json.dumps({**forger.state, "result": result}).encode())
         with pytest.raises(
-            InputError, match=r"does not fit this run: .*(not those left out|do not add up)"
+            InputError, match=r"does not fit this run: .*(not the sum|do not add up)"
         ):
             go_on()
 

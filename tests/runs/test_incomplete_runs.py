@@ -101,7 +101,7 @@ def test_two_damaged_checkpoints(train, folder):
         (place / "manifest.json").write_bytes(b"")
     config = build_config({"epochs": "3"}, "run/config.yaml")
     with pytest.raises(
-        InputError, match=r"manifest.json holds something else .* So is the one before it; remove"
+        InputError, match=r"manifest.json has unexpected content .* So is the one before it; remove"
     ):
         run(
             config,

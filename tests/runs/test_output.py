@@ -182,7 +182,7 @@ REFUSED = [
     ("missing/v.txt", r"folder missing does not exist"),
     ("corpus.txt/model", r"folder corpus\.txt is not a folder"),
     ("", r"`output`"),
-    ("-", r"`output` -: name a run directory, or a file ending in \.txt"),
+    ("-", r"`output` -: give a run directory, or a file ending in \.txt"),
     (".", r"`output` \. cannot be replaced as a whole"),
     ("..", r"`output` \.\. cannot be replaced as a whole"),
     ("/", r"`output` / cannot be replaced as a whole"),

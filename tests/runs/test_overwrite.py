@@ -14,8 +14,8 @@ from w2v.training.report import SilentReporter
 from w2v.vectors import load_vectors
 
 NOT_REMOVED = [
-    ("notes", r"`output` notes exists and is no run directory"),
-    ("file", r"`output` file exists and is no run directory"),
+    ("notes", r"`output` notes exists and is not a run directory"),
+    ("file", r"`output` file exists and is not a run directory"),
     ("folder.txt", r"`output` folder\.txt is a folder, but its name asks for a vector file"),
     ("corpus.txt", r"`output` corpus\.txt would remove the corpus"),
     ("./notes/../corpus.txt", r"would remove the corpus"),
@@ -153,5 +153,5 @@ def test_when_another_run_takes_a_chosen_name_meanwhile_both_results_are_kept(tr
     assert summary.output == "v-2.bin"
     assert load_vectors(folder / summary.output).words
     assert warnings == [
-        f"{output} was taken by another run meanwhile; the result is in {summary.output}"
+        f"{output} was taken by another run in the meantime; the result is in {summary.output}"
     ]

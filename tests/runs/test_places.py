@@ -162,7 +162,7 @@ def test_a_link_stays_when_it_is_overwritten(train, folder, precious, checkpoint
     whole = train(TEXT, output="whole")
     assert (folder / "link").is_symlink() and vectors("aim") == vectors(str(whole.path))
     (folder / "mine").symlink_to(precious)
-    with pytest.raises(InputError, match="no run directory"):
+    with pytest.raises(InputError, match="not a run directory"):
         train(TEXT, output="mine", overwrite="true")
     (folder / "new").symlink_to("nothing-yet")
     train(TEXT, output="new", overwrite="true", **checkpoints)

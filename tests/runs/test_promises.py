@@ -88,7 +88,7 @@ def test_what_is_lost_when_a_run_keeps_no_checkpoint(train, folder):
         train(TEXT, output="old", overwrite="true", **every)
         told = Warned()
         train(TEXT, output="new", overwrite="true", init="old", reporter=told)
-        warned = [line for line in told.said if "output layer starts anew" in line]
+        warned = [line for line in told.said if "the output layer starts" in line]
         assert len(warned) == lost and all(line.startswith("warning") for line in warned)
         assert all("`checkpoint_every`" in line for line in warned)
     assert vectors("new")

@@ -154,7 +154,7 @@ def test_a_stopped_run_whose_state_cannot_be_saved_keeps_its_vectors(
     stopped = train(zipf_lines, output="run", epochs=4, stop=StopAfter(15), reporter=told)
     assert (stopped.summary.interrupted, stopped.summary.checkpoint) == (True, None)
     assert told.said[-1].startswith(
-        "the run cannot be gone on with, its state could not be saved: cannot write"
+        "the run cannot be resumed, its state could not be saved: cannot write"
     )
     assert len(stopped.matrix) == 60
     assert steps() == []
@@ -167,7 +167,7 @@ def test_a_vector_file_keeps_no_checkpoint(train, zipf_lines):
     assert stopped.summary.interrupted and stopped.summary.checkpoint is None
     with pytest.raises(
         InputError,
-        match=r"`checkpoint_every` needs a run directory, and `output` w.bin is a vector",
+        match=r"`checkpoint_every` needs a run directory, but `output` w.bin is a vector",
     ):
         train(zipf_lines, output="w.bin", checkpoint_every="0.5k")
 
@@ -226,14 +226,14 @@ def test_a_failing_run_says_what_is_kept(train, zipf_lines, monkeypatch):
     with monkeypatch.context() as patch:
         killed_after(patch, 6, RunError("x"))
         with pytest.raises(
-            RunError, match=r"x. Kept is run/checkpoints/step-\d+; to go on: `resume` run"
+            RunError, match=r"x. Kept: run/checkpoints/step-\d+; to go on: `resume` run"
         ):
             train(zipf_lines, output="run", checkpoint_every="0.5k", reporter=told)
     with monkeypatch.context() as patch:
         killed_after(patch, 6)
         with pytest.raises(Killed):
             go_on(reporter=told)
-    assert told.said[-1].startswith("the run has failed. Kept is run/checkpoints/step-")
+    assert told.said[-1].startswith("the run has failed. Kept: run/checkpoints/step-")
 
 
 def test_a_run_from_before_a_setting_goes_on(train, zipf_lines, monkeypatch):

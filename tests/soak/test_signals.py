@@ -111,7 +111,7 @@ class Sender:
             return "training " in told
         if phase == "train":
             begun = "--resume" not in arguments and (self.folder / run / "checkpoints").exists()
-            return begun or "going on from" in told or "writing " in told
+            return begun or "resuming from" in told or "writing " in told
         return phase != "write" or "writing " in told
 
 

@@ -65,7 +65,7 @@ def test_the_last_sound_state_is_kept(
     monkeypatch.setattr(
         Schedule, "rate", lambda self, done: 1e28 if done > 0.7 else usual(self, done)
     )
-    with pytest.raises(RunError, match=r"Kept is .*step-\d+, from before"):
+    with pytest.raises(RunError, match=r"Kept: .*step-\d+, from before"):
         w2v.train(TEXT, output=tmp_path / "run", checkpoint_every="1h", epochs=4, **SMALL, **kind)
     found, damaged = newest_checkpoint(tmp_path / "run")
     assert found is not None and not damaged

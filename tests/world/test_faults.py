@@ -102,7 +102,7 @@ def test_nonsense_on_one_rank_ends_all(ranks, corpus, unbroken, tmp_path):
     assert (first.status, second.status, second.err) == (1, 1, "")
     (line,) = first.err.splitlines()
     assert "[rank 1] the loss became nan" in line and "try a smaller --lr" in line
-    assert "Kept is" in line and "to go on" not in line  # it would end there again
+    assert "Kept:" in line and "to go on" not in line  # it would end there again
 
 
 def test_what_ranks_learn_does_not_hang_on_checkpoints(ranks, corpus, unbroken, tmp_path):

@@ -61,7 +61,7 @@ def test_torchrun_starts_a_killed_rank_again(tmp_path, corpus, killed):
     os.kill(child, signal.SIGKILL)
     out, err = at_work.communicate(timeout=300)
     assert (at_work.returncode, out) == (0, f"{run}\n"), err
-    assert "going on with" in err and "going on from" in err
+    assert "going on with" in err and "resuming from" in err
 
 
 def is_rank(entry: Path, parent: int, rank: int) -> bool:

@@ -1,14 +1,14 @@
-"""Other systems' losses and classes with their arguments, shapes and values: code is ported by its
-import.
+"""Losses and classes with the arguments, shapes and values of other systems, so that code can be
+ported by changing its imports.
 
     from w2v.compat.tensorflow import nce_loss         tf.nn and tf.random
-    from w2v.compat.paddle import HSigmoidLoss         but for Paddle's mistakes
+    from w2v.compat.paddle import HSigmoidLoss         without Paddle's errors
     from w2v.compat.torch import AdaptiveLogSoftmaxWithLoss
     from w2v.compat.losses import am_softmax_loss      like torch.nn.functional.cross_entropy
     from w2v.compat.gensim import Word2Vec
 
-Each is loaded when it is first named: none of them needs the system that it stands in for. What
-cannot be used, a wrong shape or a class out of range, raises a ValueError.
+Each module is imported on first use and does not need the system that it replaces. Invalid
+arguments, such as a wrong shape or a class out of range, raise a ValueError.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""Cross-entropies and margin losses as functions, with the manners of
+"""Cross-entropies and margin losses as functions with the conventions of
 `torch.nn.functional.cross_entropy`.
 
-Logits are [N, C], [N, C, d1, …] or [C], targets integers [N], [N, d1, …] or []; the linear ones
-take input [..., D], weight [C, D] and targets [...], and never hold the logits. Computed in float32
-(float64 stays). `reduction` is "none", "sum" or "mean": over the targets that are not
-`ignore_index`; with class weights, divided by their weights' sum. The formulas are in `w2v.losses`.
+Logits are [N, C], [N, C, d1, …] or [C], targets integers [N], [N, d1, …] or []; the linear losses
+take input [..., D], weight [C, D] and targets [...], and never hold the logits. They are computed
+in float32 (float64 stays). `reduction` is "none", "sum" or "mean": the mean over the targets that
+are not `ignore_index`, weighted if there are class weights. The formulas are in `w2v.losses`.
 
-All raise ValueError where shapes do not fit, a class is outside 0 … C - 1, or an option is out of
-its range.
+All functions raise ValueError if shapes do not match, a class is outside 0 … C - 1, or an option is
+out of range.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from w2v.losses.math.numbers import (
 from w2v.losses.softmax import kept_cross_entropy
 from w2v.sampling.given import checked_whole, short
 
-LossOf = Callable[[Tensor, Tensor], Tensor]  # of the rows and their targets
+LossOf = Callable[[Tensor, Tensor], Tensor]  # (rows, their targets) -> losses
 
 
 @eager
@@ -45,10 +45,11 @@ def label_smoothing_cross_entropy(
     ignore_index: int = -100,
     reduction: str = "mean",
 ) -> Tensor:
-    """-sum_c weight_c q_c log softmax(input)_c, q = (1 - smoothing) onehot(target) + smoothing / C.
+    """Returns -sum_c weight_c q_c log softmax(input)_c, with q = (1 - smoothing) onehot(target) +
+    smoothing / C.
 
-    The target may be probabilities in the shape of input, which stand for the onehot, as in torch;
-    then none is ignored, and a mean goes over all.
+    As in torch, the target may be probabilities in the shape of input, which replace the onehot;
+    then no target is ignored, and a mean is over all of them.
     """
     smoothing = checked_number(smoothing, "smoothing", 0, 1)
     if target.is_floating_point() and target.shape == input.shape:
@@ -74,10 +75,10 @@ def sparse_softmax_cross_entropy(
     reduction: str = "mean",
     masked_mean: bool = False,
 ) -> Tensor:
-    """logsumexp over the k highest logits (and the target's, with keep_target) - the target's
-    logit.
+    """Returns logsumexp over the k highest logits (with keep_target also the target's) minus the
+    target's logit.
 
-    masked_mean: the mean goes only over targets that are among the k highest; NaN when none is.
+    masked_mean: whether the mean is only over targets among the k highest; NaN if none is.
     """
     logits, classes, valid, of_classes = _checked_logits(
         input, target, weight, ignore_index, reduction
@@ -107,7 +108,7 @@ def soft_margin_cross_entropy(
     ignore_index: int = -100,
     reduction: str = "mean",
 ) -> Tensor:
-    """cross_entropy of logits with the target's logit lowered by margin; weight [C] or None."""
+    """Returns cross_entropy with the target's logit lowered by margin; weight [C] or None."""
     margin = checked_number(margin, "margin", 0)
     logits, classes, valid, of_classes = _checked_logits(
         input, target, weight, ignore_index, reduction
@@ -130,7 +131,7 @@ def linear_cross_entropy(
     ignore_index: int = -100,
     reduction: str = "mean",
 ) -> Tensor:
-    """cross_entropy(input @ weight.T + bias, target) without holding these logits."""
+    """Returns cross_entropy(input @ weight.T + bias, target) without holding the logits."""
     label_smoothing = checked_number(label_smoothing, "label_smoothing", 0, 1)
     check_floating(bias=bias)
     if bias is not None and bias.shape != weight.shape[:1]:
@@ -153,7 +154,7 @@ def am_softmax_loss(
     ignore_index: int = -100,
     reduction: str = "mean",
 ) -> Tensor:
-    """Cross-entropy of scale x cos(input, weight), the target's cosine lowered by margin."""
+    """Returns the cross-entropy of scale x cos(input, weight), the target's cosine minus margin."""
     scale = checked_number(scale, "scale", 0, above=True)
     margin = checked_number(margin, "margin", 0)
 
@@ -175,7 +176,7 @@ def l_softmax_loss(
     ignore_index: int = -100,
     reduction: str = "mean",
 ) -> Tensor:
-    """Cross-entropy of input @ weight.T, the target's angle multiplied by margin.
+    """Returns the cross-entropy of input @ weight.T, with the target's angle multiplied by margin.
 
     annealing is lambda in (lambda x plain score + margin score) / (1 + lambda).
     """
@@ -193,7 +194,7 @@ def l_softmax_loss(
 def _of_kept(
     loss_of: LossOf, input: Tensor, weight: Tensor, target: Tensor, ignored: int, reduction: str
 ) -> Tensor:
-    """A linear loss of the rows whose target is not ignored, reduced."""
+    """Returns the reduced linear loss of the rows whose target is not ignored."""
     shape, rows = list(input.shape), list(weight.shape)
     if len(rows) != 2 or shape[-1:] != rows[1:]:
         shapes = f"input has shape {shape} and weight {rows}"
@@ -216,7 +217,7 @@ def _of_kept(
 
 
 def _logits(input: Tensor, weight: Tensor | None, reduction: str) -> tuple[Tensor, Tensor | None]:
-    """(logits, weights of the classes) in the dtype of the sums, checked."""
+    """Returns (logits, class weights), checked and in the dtype of the sums."""
     check_floating(input=input, weight=weight)
     _check_reduction(reduction)
     classes = input.shape[min(1, input.dim() - 1)]
@@ -229,8 +230,8 @@ def _logits(input: Tensor, weight: Tensor | None, reduction: str) -> tuple[Tenso
 def _checked_logits(
     input: Tensor, target: Tensor, weight: Tensor | None, ignored: int, reduction: str
 ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-    """(logits [N, C, ...] in the dtype of the sums, target with ignored entries replaced by 0, mask
-    of those that count, weights of the classes)."""
+    """Returns (logits [N, C, ...] in the dtype of the sums, target with 0 for ignored entries, mask
+    of the entries that count, class weights)."""
     shape, classes = list(input.shape), list(target.shape)
     if not shape or classes != shape[:1] * (len(shape) > 1) + shape[2:]:
         hint = ""
@@ -246,16 +247,16 @@ def _checked_logits(
 
 
 def _checked(target: Tensor, num_classes: int, ignored: int) -> tuple[Tensor, Tensor]:
-    """(target as int64 with 0 in place of the ignored, which of them count)."""
+    """Returns (target as int64 with 0 for ignored entries, mask of the entries that count)."""
     ignored = checked_whole(ignored, "ignore_index")
-    # compared as int64: in a type that cannot hold the number, torch compares with another
+    # compared as int64, because torch would cast the number to a type that may not hold it
     target = checked_integers(target)
     valid = target != ignored
     return checked_classes(target.masked_fill(~valid, 0), num_classes), valid
 
 
 def _marked(classes: Tensor, valid: Tensor) -> Tensor:
-    """The classes with -1 where they do not count."""
+    """Returns the classes, with -1 for those that do not count."""
     return torch.where(valid, classes, -1)
 
 
@@ -265,8 +266,8 @@ def _check_reduction(reduction: str) -> None:
 
 
 def _reduced(loss: Tensor, counted: Tensor, reduction: str, weight: Tensor | None = None) -> Tensor:
-    """Losses where `counted`, 0 elsewhere; times the targets' weights; reduced. A mean over nothing
-    is NaN."""
+    """Returns the reduced losses, weighted by target; losses not `counted` are 0. A mean over
+    nothing is NaN."""
     loss = torch.where(counted, loss if weight is None else loss * weight, 0)
     if reduction == "none":
         return loss

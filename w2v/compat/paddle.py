@@ -1,5 +1,5 @@
-"""Paddle's hierarchical sigmoid, as a function and as a layer, under its own names and shapes. What
-is ours instead of Paddle's is said where it is done."""
+"""Paddle's hierarchical sigmoid as a function and as a layer, with Paddle's names and shapes. The
+docstring of `hsigmoid_loss` lists the differences."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from w2v.sampling.given import MOST, checked_floats, checked_ids, checked_whole
 
 
 class HSigmoidLoss(nn.Module):
-    """paddle.nn.HSigmoidLoss: `weight` [num_classes - 1, feature_size] (custom trees:
-    [num_classes, feature_size]), Xavier uniform, and `bias` [rows, 1], zeros.
+    """paddle.nn.HSigmoidLoss: `weight` [num_classes - 1, feature_size] (custom trees: [num_classes,
+    feature_size]) starts Xavier-uniform, `bias` [rows, 1] as zeros.
 
-    bias_attr False: no bias. is_custom: each call brings its own path_table and path_code.
+    bias_attr False: no bias. is_custom: each call passes its own path_table and path_code.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class HSigmoidLoss(nn.Module):
         path_table: Tensor | None = None,
         path_code: Tensor | None = None,
     ) -> Tensor:
-        """Loss [N, 1] of input [N, feature_size] and label [N] or [N, 1]."""
+        """Returns the loss [N, 1] of input [N, feature_size] and label [N] or [N, 1]."""
         if self.is_custom == (path_table is None or path_code is None):
             raise ValueError("path_table and path_code come with is_custom=True, and only then")
         rows, paths = (self.weight, self.bias), (path_table, path_code)
@@ -65,21 +65,21 @@ def hsigmoid_loss(
     is_sparse: bool = False,
     name: str | None = None,
 ) -> Tensor:
-    """Loss [N, 1] in nats: sum over the path of softplus(z) - code · z, with z = input.weight[node]
-    + bias[node].
+    """Returns the loss [N, 1] in nats: the sum over the path of softplus(z) - code · z, with
+    z = input.weight[node] + bias[node].
 
-    Without tables the tree is the complete one (`default_tables`); label [N] or [N, 1] picks the
-    path. With path_table and path_code [N, L] each sample brings its own path, which ends at its
-    first negative entry; then label and num_classes are not read, and weight has as many rows as
+    Without tables the tree is the complete one (`default_tables`), and label [N] or [N, 1] selects
+    the path. With path_table and path_code [N, L] each sample has its own path, which ends at its
+    first negative entry; label and num_classes are then unused, and weight has as many rows as
     there are inner nodes.
 
-    Different from Paddle, where it is wrong: unused slots of a path add nothing (Paddle: log 2
-    each); a label outside 0 … num_classes - 1 is refused (Paddle reads past the weights); scores
-    are not clipped at ±40, and none of float32's small losses vanish below z = -17. Gradients of
-    bias come in bias's shape, [rows] or [rows, 1].
+    Differences from Paddle, all of which correct errors: unused slots of a path add nothing
+    (Paddle: log 2 each); a label outside 0 … num_classes - 1 is an error (Paddle reads beyond the
+    weights); scores are not clipped at ±40, and small float32 losses do not vanish below z = -17.
+    Gradients of bias have its shape, [rows] or [rows, 1].
 
-    input [N, D], weight [num_classes - 1 or more, D]; is_sparse: gradients of weight and bias are
-    sparse tensors; also with the default tree, as in no Paddle.
+    input [N, D], weight [num_classes - 1 or more, D]; is_sparse: whether the gradients of weight
+    and bias are sparse tensors; unlike in Paddle, also for the default tree.
     """
     num_classes = checked_whole(num_classes, "num_classes", 2)
     N, D = checked_floats(input, "input", ("N", "D")).shape
@@ -112,10 +112,10 @@ def hsigmoid_loss(
 
 
 def default_tables(label: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
-    """(path_table, path_code) [N, L] of the complete tree, leaf to root, with negative padding;
-    label [N] or [N, 1]."""
+    """Returns (path_table, path_code) [N, L] of the complete tree, leaf to root, with negative
+    padding; label [N] or [N, 1]."""
     label = checked_ids(label, num_classes, "targets", cast=False).reshape(-1)
     slots = torch.arange((num_classes - 1).bit_length(), device=label.device)
-    # the leaf's number when the root is 1 and c has children 2c, 2c + 1
+    # number of the leaf if the root is 1 and node c has the children 2c, 2c + 1
     heap = (label + num_classes)[:, None]
     return (heap >> (slots + 1)) - 1, (heap >> slots) & 1

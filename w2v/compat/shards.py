@@ -1,5 +1,5 @@
-"""Tables of weights and biases that may be cut into shards, as TensorFlow's partitioned variables
-are."""
+"""Tables of weights and biases that may be split into shards, like TensorFlow's partitioned
+variables."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ STRATEGIES = ("div", "mod")
 
 
 class Tables(NamedTuple):
-    """Weights [num_classes, D] and biases [num_classes] or None, each one tensor or its shards;
-    strategy and sparse as in `nce_loss`."""
+    """Weights [num_classes, D] and biases [num_classes] or None, each as one tensor or as its
+    shards; strategy and sparse as in `nce_loss`."""
 
     weights: Shards
     biases: Shards | None
@@ -27,8 +27,8 @@ class Tables(NamedTuple):
     sparse: bool
 
     def rows(self, ids: Tensor) -> tuple[Tensor, Tensor | None]:
-        """(weights [len(ids), D], biases [len(ids)] or None) of the classes `ids`. ValueError:
-        there are too few rows, or the shards' lengths do not fit the strategy."""
+        """Returns (weights [len(ids), D], biases [len(ids)] or None) of the classes `ids`. Raises
+        ValueError for too few rows, or shard lengths that do not fit the strategy."""
         weights = self._parts(self.weights, "weights", ids)
         if self.biases is None:
             return self._taken(weights, ids), None
@@ -39,7 +39,7 @@ class Tables(NamedTuple):
         return self._taken(weights, ids), self._taken(biases, ids)
 
     def _parts(self, shards: Shards, name: str, ids: Tensor) -> list[Tensor]:
-        """The shards of a table, checked."""
+        """Returns the shards of a table, checked."""
         if self.strategy not in STRATEGIES:
             allowed = ", ".join(STRATEGIES)
             raise ValueError(
@@ -73,7 +73,7 @@ class Tables(NamedTuple):
         if self.strategy == "mod":
             shard, row = ids % P, ids // P
         else:
-            early = longer * (size + 1)  # classes in the shards that are longer by one
+            early = longer * (size + 1)  # number of classes in the shards with one more row
             later = longer + (ids - early) // max(size, 1)
             shard = torch.where(ids < early, ids // (size + 1), later)
             row = ids - (shard * size + shard.clamp(max=longer))

@@ -1,15 +1,14 @@
-"""TensorFlow's nce_loss, sampled_softmax_loss, compute_accidental_hits and tf.random's samplers of
-candidates: same arguments, same values, same gradients.
+"""TensorFlow's nce_loss, sampled_softmax_loss, compute_accidental_hits and the candidate samplers
+of tf.random, with the same arguments, values and gradients.
 
     # [N] nats, no reduction
     loss = nce_loss(weights, biases, labels, inputs, num_sampled=64, num_classes=50_000)
 
-Scores of the labels and of one set of candidates for the whole batch, minus the log of the expected
-counts; then, summed over each row, the logistic loss or the cross-entropy with labels 1 / num_true.
-Both are for training only.
+The scores of the labels and of one set of candidates for the whole batch, minus the logs of the
+expected counts, enter the logistic loss or the cross-entropy with labels 1 / num_true, summed over
+each row. Both losses are for training only.
 
-Classes may also be lists, arrays, or floating point numbers that are whole, as TensorFlow casts
-them.
+Classes may also be lists, arrays or whole floating-point numbers, which TensorFlow would cast.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ from w2v.sampling.samplers import (
 Generator = torch.Generator | None
 Given = Candidates | Sequence[Any] | None
 Classes = Tensor | Sequence[Any]  # or an array
-Sampled = tuple[Tensor, Tensor, Tensor]  # candidates, expected counts: true and sampled
+Sampled = tuple[Tensor, Tensor, Tensor]  # candidates, expected counts: true, then sampled
 
 
 @eager
@@ -66,23 +65,23 @@ def nce_loss(
     generator: Generator = None,
     sparse: bool = False,
 ) -> Tensor:
-    """Noise-contrastive estimation (arXiv:1206.6426), [N] nats.
+    """Returns the noise-contrastive estimation loss (arXiv:1206.6426), [N] in nats.
 
     Args:
         weights, biases: [num_classes, D] and [num_classes], or shards of them; biases also None.
         labels, inputs: [N, num_true], or [N] if num_true is 1; [N, D].
         sampled_values: (sampled [num_sampled], true_expected_count [N, num_true],
-            sampled_expected_count [num_sampled]), as a sampler of `w2v.sampling.samplers` gives
-            them; counts may be what is broadcast to these shapes; None: log-uniform, unique.
-        remove_accidental_hits: leave out candidates that equal one of the row's labels.
-        partition_strategy: class c is row c // P of shard c % P ("mod"), or the shards hold the
-            classes one after another, the first num_classes % P of them one more ("div").
-            TensorFlow 1 defaults to "mod".
-        seed: draws the same candidates at every call; to go on drawing give a generator.
-        sparse: give weights and biases gradients that hold only the rows used.
+            sampled_expected_count [num_sampled]) as returned by a sampler of
+            `w2v.sampling.samplers`; counts are broadcast; None: log-uniform, unique.
+        remove_accidental_hits: whether to leave out candidates that equal a label of the row.
+        partition_strategy: class c is row c // P of shard c % P ("mod"), or the shards hold
+            consecutive classes, the first num_classes % P of them one more ("div"). The default of
+            TensorFlow 1 is "mod".
+        seed: draws the same candidates in every call; for different ones pass a generator.
+        sparse: whether weights and biases get sparse gradients of only the rows used.
     """
     if name in STRATEGIES:
-        raise ValueError(f"name is '{name}', as in TensorFlow 1's order: say partition_strategy=")
+        raise ValueError(f"name is '{name}', as in TensorFlow 1's order: use partition_strategy=")
     tables = Tables(weights, biases, num_classes, partition_strategy, sparse)
     drawn = sampled_values, num_sampled, seed, generator
     return _loss(LOGISTIC, tables, (labels, num_true), inputs, drawn, remove_accidental_hits)
@@ -106,7 +105,7 @@ def sampled_softmax_loss(
     generator: Generator = None,
     sparse: bool = False,
 ) -> Tensor:
-    """Sampled softmax (arXiv:1412.2007), [N] nats. Arguments and errors as for nce_loss."""
+    """Returns the sampled softmax loss (arXiv:1412.2007), [N] in nats; arguments as in nce_loss."""
     tables = Tables(weights, biases, num_classes, partition_strategy, sparse)
     drawn = sampled_values, num_sampled, seed, generator
     return _loss(SOFTMAX, tables, (labels, num_true), inputs, drawn, remove_accidental_hits)
@@ -126,7 +125,7 @@ def _loss(
     drawn: tuple[Given, int, int | None, Generator],
     remove_hits: bool,
 ) -> Tensor:
-    """[N] nats of the labels' and the candidates' scores minus log counts, hits removed."""
+    """Returns [N] nats from the scores of labels and candidates minus log counts, without hits."""
     labels = _checked_labels(*labelled, tables.num_classes, inputs)
     ids, expected_counts = _candidates(labels, tables.num_classes, *drawn)
     rows, bias = tables.rows(ids)
@@ -144,7 +143,7 @@ def _loss(
 
 
 def _checked_labels(labels: Classes, num_true: int, num_classes: int, inputs: Tensor) -> Tensor:
-    """[N, num_true] int64, where the inputs [N, D] lie."""
+    """Returns labels as [N, num_true] int64 on the device of the inputs [N, D]."""
     N = len(checked_floats(inputs, "inputs", ("N", "D")))
     num_true = checked_whole(num_true, "num_true", 1)
     checked_whole(num_classes, "num_classes", 1)
@@ -164,10 +163,10 @@ def _candidates(
     seed: int | None,
     generator: Generator,
 ) -> tuple[Tensor, Tensor]:
-    """(labels, then candidates [N T + S], their expected counts [N T + S]): the given candidates,
-    or drawn ones.
+    """Returns (labels followed by candidates [N T + S], their expected counts [N T + S]); the
+    candidates are the given ones, or drawn.
 
-    One tensor for both, so that they are gathered at once and weights get one gradient.
+    Labels and candidates are one tensor, so that weights are gathered and get a gradient once.
     """
     k, device = checked_whole(num_sampled, "num_sampled", 1), labels.device
     generator = generator or _seeded(seed, device)
@@ -181,7 +180,7 @@ def _candidates(
         return ids, sampler.expected_count(ids, k, int(tries))
     if not isinstance(given, (tuple, list)) or len(given) < 3:
         parts = "candidates, true_expected_count and sampled_expected_count"
-        raise ValueError(f"sampled_values has not the three parts {parts}")
+        raise ValueError(f"sampled_values must have three parts: {parts}")
     sampled = checked_ids(given[0], num_classes, "the candidates").to(device)
     if (shape := list(sampled.shape)) != [k]:
         raise ValueError(f"sampled_values has candidates of shape {shape}, num_sampled is {k}")
@@ -191,8 +190,7 @@ def _candidates(
 
 
 def _counts(value: Any, kind: str, of: Tensor) -> Tensor:
-    """Expected counts as float64, in the shape of the classes that they are of, as which they may
-    be broadcast."""
+    """Returns expected counts as float64, broadcast to the shape of the classes `of`."""
     name, shape = f"{kind}_expected_count", list(of.shape)
     if value is None:
         remedy = "sample with the labels as true_classes"
@@ -221,9 +219,9 @@ def compute_accidental_hits(
     seed: int | None = None,
     name: str | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """(indices, ids, weights) [hits] of the candidates [S] that equal a label of true_classes
-    [N, num_true]: the label's row, the candidate's position, and float32's lowest number, which
-    takes such a candidate out of the row when it is added to its logit."""
+    """Returns (indices, ids, weights) [hits] of the candidates [S] that equal a label in
+    true_classes [N, num_true]: the label's row, the candidate's position, and float32's lowest
+    number, which excludes the candidate when it is added to its logit."""
     classes = _true_classes(true_classes, num_true)
     sampled = checked_ids(sampled_candidates, MOST, "sampled_candidates")
     if sampled.dim() != 1:
@@ -233,7 +231,7 @@ def compute_accidental_hits(
 
 
 class RangeSampler(NamedTuple):
-    """A sampler of the classes 0 … range_max - 1, called as tf.random's."""
+    """A sampler of the classes 0 … range_max - 1, called like those of tf.random."""
 
     kind: Callable[[int], Sampler]
 
@@ -247,14 +245,15 @@ class RangeSampler(NamedTuple):
         seed: int | None = None,
         name: str | None = None,
     ) -> Sampled:
-        """(sampled, true_expected_count, sampled_expected_count) for true_classes [N, num_true]."""
+        """Returns (sampled, true_expected_count, sampled_expected_count) for true_classes
+        [N, num_true]."""
         return _sampled(self.kind(range_max), true_classes, num_true, num_sampled, unique, seed)
 
 
 uniform_candidate_sampler = RangeSampler(UniformSampler)
 log_uniform_candidate_sampler = RangeSampler(LogUniformSampler)
-# Each call starts from equal weights: what was learnt lives in the sampler, so that for several
-# calls take `w2v.sampling.samplers.LearnedUnigramSampler`.
+# Each call starts with equal weights, because the learned state is in the sampler; for several
+# calls use `w2v.sampling.samplers.LearnedUnigramSampler`.
 learned_unigram_candidate_sampler = RangeSampler(LearnedUnigramSampler)
 
 
@@ -273,11 +272,11 @@ def fixed_unigram_candidate_sampler(
     seed: int | None = None,
     name: str | None = None,
 ) -> Sampled:
-    """As the others, with P(k) ~ weight(k)^distortion; the weights are `unigrams`, or the last
+    """Like the others, with P(k) ~ weight(k)^distortion; the weights are `unigrams` or the last
     fields of the lines of vocab_file.
 
-    Shard s of P holds the ids s, s + P, … of all, reserved ones included. (TensorFlow counts from
-    the reserved ids of the shard alone, so that some classes are in two shards, others in none.)
+    Shard s of P holds the ids s, s + P, … of all ids, including reserved ones. (TensorFlow counts
+    from the reserved ids of the shard only, so that classes are in two shards or in none.)
     """
     shards = {"num_shards": num_shards, "shard": shard, "range_max": range_max}
     more: Any = {"distortion": distortion, "num_reserved_ids": num_reserved_ids, **shards}
@@ -293,7 +292,7 @@ def all_candidate_sampler(
     seed: int | None = None,
     name: str | None = None,
 ) -> Sampled:
-    """As the others, with every class 0 … num_sampled - 1 once, expected count 1."""
+    """Like the others, but returns each class 0 … num_sampled - 1 once, with expected count 1."""
     sampler = AllCandidateSampler(num_sampled)
     return _sampled(sampler, true_classes, num_true, num_sampled, unique, seed)
 
@@ -308,7 +307,7 @@ def _sampled(
 
 
 def _true_classes(classes: Classes, num_true: int, num_classes: int = MOST) -> Tensor:
-    """[N, num_true] int64."""
+    """Returns the classes as [N, num_true] int64."""
     ids = checked_ids(classes, num_classes, "true_classes")
     num_true = checked_whole(num_true, "num_true", 1)
     if ids.dim() != 2 or ids.shape[1] != num_true:

@@ -18,15 +18,15 @@ from w2v.sampling.given import Refused, checked_floats, checked_ids
 
 
 class AdaptiveOutput(NamedTuple):
-    """output [N] (or [] without batch): log P(target | input); loss []: the mean of -output."""
+    """output [N] (or [] without batch): log P(target | input); loss []: mean of -output."""
 
     output: Tensor
     loss: Tensor
 
 
 class AdaptiveLogSoftmaxWithLoss(nn.AdaptiveLogSoftmaxWithLoss):
-    """PyTorch's module with its constructor, attributes, starting values and state, on our
-    arithmetic: the scores of the head are never held all at once."""
+    """PyTorch's module with its constructor, attributes, starting values and state, but computed
+    without ever holding all scores of the head."""
 
     def __init__(
         self,
@@ -43,10 +43,10 @@ class AdaptiveLogSoftmaxWithLoss(nn.AdaptiveLogSoftmaxWithLoss):
             super().__init__(*sizes, head_bias, device, dtype)
         except (TypeError, ArithmeticError, RuntimeError) as error:
             named = "in_features, n_classes, cutoffs, div_value"
-            raise Refused(f"PyTorch makes nothing with {named} = {sizes}: {error}") from error
+            raise Refused(f"PyTorch cannot create it with {named} = {sizes}: {error}") from error
 
     def forward(self, input_: Tensor, target_: Tensor) -> AdaptiveOutput:  # type: ignore[override]
-        """(output, loss) of input [N, D] or [D] and target [N] or []."""
+        """Returns (output, loss) for input [N, D] or [D] and target [N] or []."""
         head, tails = self.head, levels.tails_of(self.tail)
         return adaptive_log_softmax_with_loss(
             input_, target_, head.weight, tails, self.cutoffs, head.bias
@@ -54,14 +54,14 @@ class AdaptiveLogSoftmaxWithLoss(nn.AdaptiveLogSoftmaxWithLoss):
 
     @eager
     def log_prob(self, input: Tensor) -> Tensor:
-        """log P(class | input) [N, n_classes] (or [n_classes] for input [D])."""
+        """Returns log P(class | input) [N, n_classes] (or [n_classes] for input [D])."""
         log_prob = levels.all_log_prob(*self._at(input))
         return log_prob.view(*input.shape[:-1], self.n_classes)
 
     @eager
     @torch.no_grad()
     def predict(self, input: Tensor) -> Tensor:
-        """The most probable class [N] (or [] for input [D])."""
+        """Returns the most probable class [N] (or [] for input [D])."""
         return levels.best_classes(*self._at(input), 1)[0].view(input.shape[:-1])
 
     def _at(self, input: Tensor) -> tuple[Tensor, Weights, list[int]]:
@@ -80,17 +80,17 @@ def adaptive_log_softmax_with_loss(
     cutoffs: Sequence[int],
     head_bias: Tensor | None = None,
 ) -> AdaptiveOutput:
-    """(output, loss) of torch.nn.AdaptiveLogSoftmaxWithLoss; the loss of no targets is NaN, as
-    there.
+    """Returns (output, loss) of torch.nn.AdaptiveLogSoftmaxWithLoss; as in torch, the loss without
+    targets is NaN.
 
     input [N, D] or [D], target [N] or [], head_weight [c_0 + clusters, D], head_bias; tail_weights:
-    per cluster the module's tail.i.0.weight [d, D] and tail.i.1.weight [words, d]; cutoffs: the
-    first class of each cluster; V may follow as the last one, as in the module's own `cutoffs`.
+    for each cluster the module's tail.i.0.weight [d, D] and tail.i.1.weight [words, d]; cutoffs:
+    the first class of each cluster, optionally followed by V, as in the module's `cutoffs`.
     """
     try:
         tails, cutoffs = [Tail(*pair) for pair in tail_weights], list(cutoffs)
     except TypeError as error:
-        raise Refused(f"tail_weights are pairs and cutoffs numbers: {error}") from None
+        raise Refused(f"tail_weights must be pairs and cutoffs numbers: {error}") from None
     K, D = len(tails), checked_floats(input, "input", ("N", "D"), ("D",)).shape[-1]
     if len(cutoffs) not in {K, K + 1} or not tails:
         found = f"{len(cutoffs)} cutoffs and {K} tails"

@@ -26,12 +26,12 @@ class LossOptions:
 
 @dataclass(frozen=True)
 class SampledOptions(LossOptions):
-    """Losses that score the target against k noise words drawn from q(w) ~ count(w)^power."""
+    """Losses that score the target and k noise words drawn from q(w) ~ count(w)^power."""
 
     negatives: int = setting(5, "noise words drawn per window", low=1, lm=1024)
     noise_power: float = setting(
         0.75,
-        "the noise is drawn by count to this power (0: uniform, 1: by frequency)",
+        "noise words are drawn in proportion to count^power (0: uniform, 1: by frequency)",
         low=-5,
         high=5,
     )

@@ -1,1 +1,1 @@
-"""A run on disk: its directory, its checkpoints, going on with it."""
+"""A run on disk: its directory, its checkpoints, and how it is resumed."""

@@ -1,14 +1,14 @@
 """Checkpoints of a run: RUN/checkpoints/step-N, N the number of blocks trained. Tensors and plain
 JSON, never pickles.
 
-    tensors.safetensors   what the engine's `state()` gave, and the blocks' bounds
-    state.json        how far the run is, its tallies, schedule, settings, and which corpus it reads
+    tensors.safetensors   the engine's `state()` and the bounds of the blocks
+    state.json        progress, tallies, schedule, settings, and the identity of the corpus
     metrics.jsonl         the run's metrics so far
-    rows-LOW-HIGH.safetensors   over ranks, those rows of tensors that only one of them has
+    rows-LOW-HIGH.safetensors   with several ranks: rows of sharded tensors, a file for each rank
     manifest.json         size and SHA-256 of each of these
 
-A checkpoint is written under a temporary name, synced and renamed, so that it is there whole or not
-at all; reading one verifies the checksums, and what is damaged is named and passed over.
+A checkpoint is written under a temporary name, synced and renamed, so that it is either complete or
+absent. Reading verifies the checksums; damaged checkpoints are reported and skipped.
 """
 
 from __future__ import annotations
@@ -33,29 +33,29 @@ from w2v.system.json import read_object, whole_number
 FORMAT_VERSION = 1
 FOLDER = "checkpoints"
 TENSORS, STATE = "tensors.safetensors", "state.json"
-METRICS_BYTES = 64 << 20  # of metrics.jsonl, which has 300 bytes every few seconds
+METRICS_BYTES = 64 << 20  # limit on metrics.jsonl, which grows by 300 bytes every few seconds
 METRICS, MANIFEST = "metrics.jsonl", "manifest.json"
 ROWS = re.compile(r"rows-[0-9]{1,18}-[0-9]{1,18}[.]safetensors")
 BOUNDS = "trainer.bounds"  # [blocks + 1] int64, see `schedule.cut_blocks`
-LARGEST = 1e18  # of what a sound run leaves
+LARGEST = 1e18  # limit on the numbers of a sound run
 UNSOUND = f"numbers beyond {LARGEST:g}, NaN or infinity"
 CHUNK = 16 << 20  # bytes hashed and written at a time
-LONGEST_HEADER = 4 << 20  # bytes of JSON; a model of 64 layers has a twentieth of that
+LONGEST_HEADER = 4 << 20  # bytes of JSON; that of a model of 64 layers is 20 times smaller
 CODES = ("f8", "f4", "i8", "i4", "u8", "u4", "u1")
 DTYPES = {f"{code[0].upper()}{8 * int(code[1])}": np.dtype(f"<{code}") for code in CODES}
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
-# what a file that holds something else leads to
+# errors raised for a file with unexpected content
 MISFITS = (AttributeError, LookupError, OverflowError, TypeError, ValueError, RecursionError)
 
 
 class DamagedCheckpoint(Exception):
-    """The message says what is wrong with which file."""
+    """Raised for a damaged checkpoint; the message names the file and the damage."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Files that hold rows 0 … classes - 1 of the same tensors, written already, in `folder`: their
-    entries in the manifest."""
+    """Files in `folder` that are already written and hold rows 0 … classes - 1 of the same tensors,
+    with their entries in the manifest."""
 
     folder: Path
     classes: int
@@ -66,7 +66,7 @@ class Rows:
 class Checkpoint:
     """The state of a run between two blocks.
 
-    step: blocks trained. tensors: what the engine's `state()` gave. bounds: of the blocks. state:
+    step: number of blocks trained. tensors: the engine's `state()`. bounds: of the blocks. state:
     plain values for JSON, see `w2v.runs.checkpointer`. metrics: the lines of metrics.jsonl so far,
     without line ends.
     """
@@ -77,11 +77,11 @@ class Checkpoint:
     state: dict[str, Any]
     metrics: Sequence[str] = field(default_factory=list)
     path: Path | None = None
-    rows: Rows | None = None  # what `tensors` are without, while it is written
+    rows: Rows | None = None  # while it is written: the sharded rows, which `tensors` omits
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Writes `folder`/step-N, replacing one of that name, and returns its path."""
+    """Writes `folder`/step-N, replacing one of that name; returns its path."""
     path = folder / f"step-{checkpoint.step}"
     state = {"format_version": FORMAT_VERSION, "step": checkpoint.step, **checkpoint.state}
     lines = "".join(f"{line}\n" for line in checkpoint.metrics)
@@ -100,8 +100,8 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Reads and verifies one checkpoint, whose tensors are memory-mapped. Raises DamagedCheckpoint
-    where a file is missing, altered, or does not say what it should."""
+    """Reads and verifies a checkpoint, whose tensors are memory-mapped. Raises DamagedCheckpoint if
+    a file is missing, altered or has unexpected content."""
     reading = MANIFEST
     try:
         manifest = read_object(path / MANIFEST)
@@ -135,12 +135,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise DamagedCheckpoint(f"{name}: {error.strerror or error}") from None
     except MISFITS as error:
         what = f"{type(error).__name__}: {error}"
-        raise DamagedCheckpoint(f"{reading} holds something else ({what})") from None
+        raise DamagedCheckpoint(f"{reading} has unexpected content ({what})") from None
     return Checkpoint(step, tensors, bounds, state, metrics, path)
 
 
 def checkpoints_of(run: Path) -> list[Path]:
-    """The checkpoints of a run, the latest first, sound or not."""
+    """Returns the checkpoints of a run, latest first, including damaged ones."""
     try:
         found = [(_step(entry.name), entry) for entry in (run / FOLDER).iterdir()]
     except OSError:
@@ -149,7 +149,7 @@ def checkpoints_of(run: Path) -> list[Path]:
 
 
 def newest_checkpoint(run: Path) -> tuple[Checkpoint | None, list[str]]:
-    """Returns the latest sound checkpoint of a run, and a sentence on each damaged one after it."""
+    """Returns the latest sound checkpoint, and a sentence on each later, damaged one."""
     damaged: list[str] = []
     for path in checkpoints_of(run):
         try:
@@ -160,38 +160,38 @@ def newest_checkpoint(run: Path) -> tuple[Checkpoint | None, list[str]]:
 
 
 def sweep(folder: Path) -> None:
-    """Removes what a killed run left of checkpoints in work, or on their way out."""
+    """Removes unfinished and half-removed checkpoints that a killed run has left."""
     for entry in folder.glob(".step-*"):
         shutil.rmtree(entry, ignore_errors=True)
 
 
 def prune(folder: Path, last: int, keep: int) -> None:
-    """Leaves the `keep` latest checkpoints up to step `last`, which alone count, and removes what
-    killed runs left."""
+    """Removes all checkpoints except the `keep` latest of those up to step `last`, and what killed
+    runs have left."""
     sweep(folder)
     steps = {entry: _step(entry.name) for entry in folder.iterdir()}
     kept = sorted((step for step in steps.values() if 0 <= step <= last), reverse=True)[:keep]
     for entry, step in steps.items():
         if step >= 0 and step not in kept:
-            # renamed first: a process killed meanwhile leaves no half of one under its name
+            # renamed first, so that a process killed here leaves no partial one under its name
             grave = Path(tempfile.mkdtemp(prefix=f".{entry.name}.", suffix=".old", dir=folder))
             os.rename(entry, grave / entry.name)
             shutil.rmtree(grave, ignore_errors=True)
 
 
 def _step(name: str) -> int:
-    """The number in "step-N", -1 for another name."""
+    """Returns N of "step-N", or -1 for another name."""
     match = re.fullmatch(r"step-([0-9]{1,18})", name)
     return int(match[1]) if match else -1
 
 
 def _json(value: object) -> bytes:
-    # a path that is not UTF-8 comes as lone surrogates, which JSON holds as \u escapes
+    # a path that is not UTF-8 has lone surrogates, which JSON represents as \u escapes
     return (json.dumps(value, indent=1) + "\n").encode()
 
 
 def write_file(path: Path, chunks: Iterable[bytes | memoryview]) -> dict[str, Any]:
-    """Writes the chunks; returns their entry in the manifest."""
+    """Writes the chunks to a file and returns its entry in the manifest."""
     digest, size = hashlib.sha256(), 0
     with open(path, "wb") as file:
         for chunk in chunks:
@@ -203,7 +203,7 @@ def write_file(path: Path, chunks: Iterable[bytes | memoryview]) -> dict[str, An
 
 def _verify(path: Path, size: int, sha256: str) -> None:
     digest, found = hashlib.sha256(), os.stat(path).st_size
-    if not path.is_file():  # a device or a pipe might never end
+    if not path.is_file():  # reading a device or a pipe might never end
         raise DamagedCheckpoint(f"{path.name} is not a file")
     if found != size:
         raise DamagedCheckpoint(f"{path.name} has {found:,} bytes instead of {size:,}")
@@ -211,14 +211,14 @@ def _verify(path: Path, size: int, sha256: str) -> None:
         while chunk := file.read(CHUNK):
             digest.update(chunk)
     if digest.hexdigest() != sha256:
-        raise DamagedCheckpoint(f"{path.name} does not have the checksum that the manifest says")
+        raise DamagedCheckpoint(f"{path.name} does not have the checksum in the manifest")
 
 
 def tensor_chunks(tensors: Mapping[str, np.ndarray]) -> Iterator[bytes | memoryview]:
-    """A safetensors file, piece by piece: the library's own writer copies all of it in memory once
-    more."""
+    """Yields a safetensors file in pieces. The library's own writer would hold another copy of it
+    in memory."""
     header, place = {}, 0
-    # the format wants no holes and suggests alignment: largest elements first
+    # the format forbids gaps and recommends alignment, hence the largest elements first
     ordered = dict(sorted(tensors.items(), key=lambda entry: (-entry[1].dtype.itemsize, entry[0])))
     for name, array in ordered.items():
         dtype, end = NAMES[array.dtype.newbyteorder("=")], place + array.nbytes
@@ -233,13 +233,13 @@ def tensor_chunks(tensors: Mapping[str, np.ndarray]) -> Iterator[bytes | memoryv
 
 
 def all_finite(array: np.ndarray) -> bool:
-    """Whether no number is NaN, infinite, or so large that its square is."""
+    """Returns whether no number is NaN, infinite or 1e18 or more in absolute value."""
     return all((np.abs(block) < LARGEST).all() for block in _blocks_of(array))
 
 
 def _blocks_of(array: np.ndarray) -> Iterator[np.ndarray]:
-    """Yields the rows in blocks of a few megabytes, so that no copy of all is ever needed; pages of
-    mapped ones are given back."""
+    """Yields the rows in blocks of a few megabytes, so that no full copy is needed; releases the
+    pages of memory-mapped ones."""
     array = np.atleast_1d(array)
     step = max(1, CHUNK // max(1, array[:1].nbytes))
     for start in range(0, len(array), step):
@@ -248,24 +248,24 @@ def _blocks_of(array: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _joined(path: Path, names: Sequence[str], classes: int) -> dict[str, np.ndarray]:
-    """The tensors whose rows are in these files; DamagedCheckpoint: not all of `classes` are."""
+    """Returns the tensors whose rows are in these files; DamagedCheckpoint if some are missing."""
     ranges = {name: [int(edge) for edge in Path(name).stem.split("-")[1:]] for name in names}
     end, parts = 0, []
     for name, (low, high) in sorted(ranges.items(), key=lambda entry: entry[1]):
         if low == end:
             parts.append(map_tensors(path / name))
             if any(len(array) != high - low for array in parts[-1].values()):
-                raise DamagedCheckpoint(f"{name} does not hold so many rows")
+                raise DamagedCheckpoint(f"{name} does not hold as many rows as its name says")
             end = high
     if end != classes:
-        raise DamagedCheckpoint(f"it lacks output rows from {end:,} of {classes:,} on")
+        raise DamagedCheckpoint(f"output rows are missing, from {end:,} of {classes:,} on")
     whole = parts[0] if parts else {}
     return {name: np.concatenate([part[name] for part in parts]) for name in whole}
 
 
 def map_tensors(path: Path) -> dict[str, np.ndarray]:
-    """Returns the tensors of a safetensors file as read-only maps. Raises OSError, or MISFITS
-    where its header lies."""
+    """Returns the tensors of a safetensors file as read-only memory maps. Raises OSError, or one of
+    MISFITS if its header is wrong."""
     size = os.stat(path).st_size
     with open(path, "rb") as file:
         length = int.from_bytes(file.read(8), "little")

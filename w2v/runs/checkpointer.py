@@ -1,8 +1,8 @@
-"""When a run's state is saved, and how without holding training up: copied while it rests, written
-by another thread.
+"""Saves a run's state periodically without delaying training: the state is copied while training is
+paused and written by another thread.
 
-A checkpoint that cannot be written (a full disk) is a warning, told once; training goes on, and the
-older ones stay.
+If a checkpoint cannot be written (a full disk), there is one warning; training continues, and older
+checkpoints stay.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from w2v.training.task import Job
 from w2v.training.trainer import Watcher
 from w2v.training.world import Lost
 
-WATCHER = "watcher."  # begins the names of their arrays
+WATCHER = "watcher."  # prefix of the names of their arrays
 
 
 class RunState:
-    """All that a checkpoint of a run is made from, and where a checkpoint is put back.
+    """Builds the checkpoints of a run from its state, and restores the state from a checkpoint.
 
     facts: plain values that do not change during the run (the settings, the corpus).
     """
@@ -48,8 +48,8 @@ class RunState:
         self._lines: list[str] = []
 
     def take(self, step: int, result: TrainingResult, *, copy: bool) -> Checkpoint:
-        """Returns the state after `step` blocks, while training rests; `copy` where it will go on
-        before that is written, in memory that the next copies use again."""
+        """Returns the state after `step` blocks; training must be paused. `copy`: whether training
+        continues before it is written; the memory of the copies is reused."""
         tensors = dict(self.job.engine.state())
         others = {watcher.name: watcher.state() for watcher in self.watchers}
         for name, values in others.items():
@@ -57,7 +57,7 @@ class RunState:
             tensors |= {f"{WATCHER}{name}.{key}": values.pop(key) for key in large}
         if copy:
             for name, array in tensors.items():
-                # what an attention carries from segment to segment grows in the beginning
+                # the state that attention carries between segments grows at first
                 if name not in self._copies or self._copies[name].shape != array.shape:
                     self._copies[name] = np.empty(array.shape, array.dtype)
                 np.copyto(self._copies[name], array)
@@ -73,8 +73,8 @@ class RunState:
         return Checkpoint(step, tensors, self.job.blocks.bounds, state, list(self._lines))
 
     def put_back(self, checkpoint: Checkpoint) -> TrainingResult:
-        """Gives engine, schedule and watchers the state of a checkpoint; returns what the run had
-        booked. One of MISFITS: the state is not one of such a run."""
+        """Restores the state of engine, schedule and watchers from a checkpoint; returns the
+        results so far. Raises one of MISFITS if it is not the state of such a run."""
         tensors, state = checkpoint.tensors, checkpoint.state
         own = {name: array for name, array in tensors.items() if not name.startswith(WATCHER)}
         self.job.engine.load_state(own)
@@ -86,13 +86,13 @@ class RunState:
             watcher.load_state(state["watchers"][watcher.name] | arrays)
         metrics = [json.loads(line) for line in checkpoint.metrics]
         if not all(isinstance(line, dict) for line in metrics):
-            raise ValueError("a line of its metrics is no object")
+            raise ValueError("a line of its metrics is not a JSON object")
         return TrainingResult.from_state(state["result"], metrics)
 
 
 class Checkpointer:
-    """The watcher that saves checkpoints in a run's directory: as often as the settings say, and
-    then at every epoch's end."""
+    """The watcher that saves checkpoints in a run's directory, at the interval in the settings and
+    at the end of every epoch."""
 
     name = "checkpoints"
 
@@ -105,17 +105,17 @@ class Checkpointer:
     ) -> None:
         every = settings.checkpoint_every
         self.epoch_ends = every is not None
-        self.last: Path | None = None  # the latest that was written
+        self.last: Path | None = None  # the latest one written
         self._interval = Interval(math.inf) if every is None else parse_interval(every)
         self._directory, self._folder = directory, directory.checkpoints
         self._keep, self._state, self._reporter = settings.keep, state, reporter
         self._thread: threading.Thread | None = None
         self.asked = self._warned = False
         self._words, self._moment = 0, time.monotonic()
-        self._step = -1  # of the latest that was written
+        self._step = -1  # of the latest one written
 
     def due(self, words: int) -> bool:
-        """Whether the interval is over and the checkpoint before is written."""
+        """Returns whether the interval is over and the last checkpoint is written."""
         seconds = time.monotonic() - self._moment
         if self.asked or self._busy() or not self._interval.is_over(seconds, words - self._words):
             return False
@@ -123,30 +123,30 @@ class Checkpointer:
         return True
 
     def rest(self, rest: Rest, result: TrainingResult) -> bool:
-        """Copies the state, if it is time and the checkpoint before is written."""
+        """Starts saving the state, if it is time and the last checkpoint is written."""
         asked = self.asked or (self.epoch_ends and rest.epoch_ended is not None)
         self._begin(asked and not self._busy(), rest.blocks_done, result, copy=True)
         return False
 
     def state(self) -> dict[str, Any]:
-        return {}  # the time until the next checkpoint begins anew
+        return {}  # the interval starts again on resuming
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         pass
 
     def resumed(self, checkpoint: Checkpoint, words: int) -> None:
-        """The run goes on from that checkpoint, after so many words."""
+        """Records that the run was resumed from that checkpoint, after so many words."""
         self.last, self._step, self._words = checkpoint.path, checkpoint.step, words
 
     def finish(self, step: int, result: TrainingResult) -> None:
-        """At the end of training: saves its state, if the latest checkpoint is not that already,
-        and waits for it."""
+        """Saves the state at the end of training, unless the latest checkpoint already has it, and
+        waits until it is written."""
         self.close()
         self._begin(step != self._step, step, result, copy=False)
         self.close()
 
     def close(self) -> None:
-        """Waits until the checkpoint in work is written."""
+        """Waits until the current checkpoint is written."""
         if self._thread is not None:
             self._thread.join()
 
@@ -154,7 +154,7 @@ class Checkpointer:
         return self._thread is not None and self._thread.is_alive()
 
     def _begin(self, begins: bool, step: int, result: TrainingResult, *, copy: bool) -> None:
-        """Saves the state if it `begins`; over ranks all of them come here."""
+        """Saves the state if `begins`; with several ranks, all of them call this together."""
         engine, rows = self._state.job.engine, None
         part = engine.part()
         if part is not None and engine.world.told(begins):
@@ -202,7 +202,7 @@ class Checkpointer:
             self._reporter.warn(f"{self._directory.path} {what}")
 
     def _staging(self) -> Path:
-        """Makes a folder for the rows of ranks, which a checkpoint then takes from there."""
+        """Creates a folder for the sharded rows, from which a checkpoint takes the files."""
         self._restore()
         return Path(tempfile.mkdtemp(prefix=".step-", suffix=".rows", dir=self._folder))
 

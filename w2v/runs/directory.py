@@ -1,13 +1,12 @@
-"""The directory of one run, there from the start of training on; in the place of an earlier one it
-is written whole at the end, but with checkpoints.
+"""The directory of one run. It exists from the start of training; one that replaces an earlier run
+is written as a whole at the end, unless it has checkpoints.
 
-config.yaml format_version vocab.tsv (word, count)   what is trained: there from the start on
-checkpoints/, owner.json (over ranks)                see `w2v.runs.checkpoint`
-vectors.npy [V, D] float32, metrics.jsonl            what came out; with n-grams also
-ngrams.npy [buckets, D] float32                      their rows; of a language model also
-model.safetensors, tokenizer.json (subwords)
-summary.json                                         the last to be written: a run without it was
-                                                     killed
+config.yaml format_version vocab.tsv (word, count)   what is trained; written at the start
+checkpoints/, owner.json (with several ranks)        see `w2v.runs.checkpoint`
+vectors.npy [V, D] float32, metrics.jsonl            the result
+ngrams.npy [buckets, D] float32                      with n-grams: their rows
+model.safetensors, tokenizer.json (subwords)         of a language model
+summary.json                                         written last: without it, the run was killed
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ from w2v.vectors.saving import write_matrix
 
 CONFIG, VOCABULARY, VERSION, SUMMARY = "config.yaml", "vocab.tsv", "format_version", "summary.json"
 METRICS, VECTORS = "metrics.jsonl", "vectors.npy"
-OWNER = "owner.json"  # of a run over ranks: by what torchrun knows it again that starts them anew
+OWNER = "owner.json"  # identifies, after a restart by torchrun, the run that its ranks have begun
 MODEL_FILES = ("model.safetensors", "tokenizer.json")  # of language models
 RUN_FILES = (
     *(FOLDER, CONFIG, VERSION, METRICS, SUMMARY, VECTORS, NGRAMS, VOCABULARY, OWNER),
@@ -45,18 +44,18 @@ RUN_FILES = (
 
 @dataclass(frozen=True)
 class RunDirectory:
-    """A run's directory at `path`; `start` are the files that say what is trained."""
+    """A run's directory at `path`; `start` are the files that describe what is trained."""
 
     path: Path
     start: Files
 
     @property
     def checkpoints(self) -> Path:
-        """The folder of its checkpoints."""
+        """The folder of the run's checkpoints."""
         return self.path / FOLDER
 
     def create(self, *, replace: bool, checkpoints: bool) -> None:
-        """Makes it, with what is known before training, and perhaps the folder of checkpoints."""
+        """Creates the directory with its start files and, if wanted, the folder of checkpoints."""
         if not replace and self.path.exists():
             raise InputError(
                 f"`output` {self.path} exists already: name another one, or add `overwrite`"
@@ -67,8 +66,8 @@ class RunDirectory:
                 (folder / FOLDER).mkdir()
 
     def restore(self, *, checkpoints: bool = True) -> bool:
-        """Makes it again (its folder of `checkpoints` too) where somebody has removed it or a file
-        that it begins with; returns whether that was so."""
+        """Creates the directory again (and its folder of `checkpoints`) if it or one of its start
+        files has been removed; returns whether that was so."""
         folder = self.checkpoints if checkpoints else self.path
         if folder.is_dir() and all((self.path / name).is_file() for name in self.start):
             return False
@@ -80,8 +79,8 @@ class RunDirectory:
         return True
 
     def check_vocabulary(self) -> None:
-        """Refuses a directory whose words are not those that are trained: its vectors would stand
-        under other words."""
+        """Raises InputError if vocab.tsv in the directory does not hold the words that are trained:
+        the vectors would be assigned to other words."""
         path, digest = self.path / VOCABULARY, hashlib.sha256()
         self.start[VOCABULARY](cast(IO[bytes], SimpleNamespace(write=digest.update)))
         found = hashlib.sha256()
@@ -89,32 +88,32 @@ class RunDirectory:
             while chunk := file.read(1 << 20):
                 found.update(chunk)
         if found.digest() != digest.digest():
-            what = "has been changed: it does not hold the words of this run any more"
-            raise InputError(f"{path} {what}; put it back, or remove it to have it written anew")
+            what = "has been changed: it no longer holds the words of this run"
+            raise InputError(f"{path} {what}; restore it, or remove it to have it written again")
 
     def add(self, files: Files) -> None:
-        """Writes files one after another, each whole, in the place of what is there."""
+        """Writes or replaces files, each atomically."""
         for name, write in files.items():
             with atomic_file(self.path / name, follow=False) as file:
                 write(file)
 
 
 def check_places(run: Path) -> None:
-    """Refuses a run directory, which may have come from anywhere, where one of its names is a link,
-    which would lead elsewhere, or a pipe or a device, which might never end."""
+    """Raises InputError if a file of a run directory, which may come from anywhere, is a link,
+    which would lead elsewhere, or a pipe or a device, whose reading might never end."""
     for name in RUN_FILES:
         path, kind = run / name, "folder" if name == FOLDER else "file"
         if os.path.lexists(path):
             mode = path.lstat().st_mode
-            # a file in the place of the folder leads nowhere, and is told where it is needed
+            # a file instead of the folder is harmless and reported where the folder is needed
             if not (stat.S_ISREG(mode) or (name == FOLDER and stat.S_ISDIR(mode))):
-                is_now = "is a link" if stat.S_ISLNK(mode) else f"is no {kind}"
-                what = f"and a run keeps a {kind} of its own there"
+                is_now = "is a link" if stat.S_ISLNK(mode) else f"is not a {kind}"
+                what = f"but a run needs its own {kind} there"
                 raise InputError(f"{path} {is_now}, {what}: move it away, or put the {kind} there")
 
 
 def summary_of(run: Path) -> dict[str, Any] | None:
-    """Returns what a run wrote at its end; None if it has not come to one."""
+    """Returns the content of a run's summary.json, or None if it has not ended."""
     try:
         return read_object(run / SUMMARY)
     except (OSError, ValueError):
@@ -122,7 +121,7 @@ def summary_of(run: Path) -> dict[str, Any] | None:
 
 
 def start_files(config: Config, vocabulary: Vocabulary, owner: str | None) -> Files:
-    """Returns the files that say what is trained, and by whom."""
+    """Returns the files that describe what is trained, and by which ranks."""
     known = json.dumps({"owner": owner}).encode()
     return {
         VERSION: lambda file: file.write(RUN_VERSION + b"\n"),
@@ -133,9 +132,9 @@ def start_files(config: Config, vocabulary: Vocabulary, owner: str | None) -> Fi
 
 
 def end_files(result: Result, metrics: Sequence[dict[str, Any]], summary: dict[str, Any]) -> Files:
-    """Returns the files that say what came out."""
+    """Returns the files that hold the result."""
     document = json.dumps(plain(summary), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    # a path that is not UTF-8 comes as lone surrogates, which JSON can hold as \u escapes
+    # a path that is not UTF-8 has lone surrogates, which JSON can represent as \u escapes
     encoded = document.encode("utf-8", errors="backslashreplace")
     return {
         VECTORS: lambda file: write_matrix(file, result.vectors),
@@ -152,8 +151,8 @@ def metrics_lines(metrics: Sequence[dict[str, Any]]) -> bytes:
 
 
 def metrics_of(run: Path) -> list[dict[str, Any]]:
-    """Returns the whole lines of a run's metrics.jsonl, which may be missing, damaged, or growing
-    meanwhile."""
+    """Returns the complete lines of a run's metrics.jsonl, which may be missing, damaged or still
+    growing."""
     found: list[dict[str, Any]] = []
     with suppress(OSError):
         for line in read_plain(run / METRICS, METRICS_BYTES).splitlines():
@@ -164,7 +163,7 @@ def metrics_of(run: Path) -> list[dict[str, Any]]:
 
 
 def write_plainly(folder: Path, files: Files) -> None:
-    """Writes the files into a folder that is not yet where it will be."""
+    """Writes the files, not atomically, into a folder that will be renamed."""
     for name, write in files.items():
         with open(folder / name, "wb") as file:
             write(file)

@@ -1,8 +1,8 @@
-"""Where the lines of metrics.jsonl go while a run trains: into that file, where the run's directory
-is there already, and to TensorBoard, if `tensorboard` names a folder.
+"""Writes the lines of metrics.jsonl while a run trains: to that file, if the run's directory
+already exists, and for TensorBoard, if `tensorboard` names a folder.
 
-Neither can end a run: what cannot be written is told once, and the file is written whole at the end
-in any case.
+Neither can end a run: a failure to write causes one warning, and the file is written as a whole at
+the end in any case.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Lines = Sequence[dict[str, Any]]
 
 
 class Sink(Protocol):
-    what: str  # for messages
+    what: str  # its name in messages
 
     def write(self, lines: Lines) -> None: ...
 
@@ -31,14 +31,14 @@ class Sink(Protocol):
 
 
 class Feed:
-    """Gives each of a run's lines once to the sinks; `told`: how many they have had already, from
-    an earlier process."""
+    """Passes each of a run's lines once to the sinks; `told`: how many they already have from an
+    earlier process."""
 
     def __init__(self, sinks: Sequence[Sink], told: int, reporter: Reporter) -> None:
         self._sinks, self._told, self._reporter = list(sinks), told, reporter
 
     def __call__(self, metrics: Lines) -> None:
-        """Hands on what has come since; called by the run's own thread alone."""
+        """Passes on the lines added since the last call; must be called by the run's thread."""
         lines = metrics[self._told :]
         self._told += len(lines)
         for sink in list(self._sinks) if lines else ():
@@ -57,7 +57,7 @@ class Feed:
 
 
 class File:
-    """metrics.jsonl, which always ends with a whole line."""
+    """metrics.jsonl, which always ends with a complete line."""
 
     def __init__(self, path: Path) -> None:
         self.what, self._path = str(path), path
@@ -66,7 +66,7 @@ class File:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             descriptor = os.open(self._path, flags, 0o666)
-        except FileNotFoundError:  # somebody has removed the directory; the end makes it again
+        except FileNotFoundError:  # the directory was removed; it is created again at the end
             return
         try:
             size, data = os.fstat(descriptor).st_size, metrics_lines(lines)
@@ -85,12 +85,12 @@ class File:
 
 
 class TensorBoard:
-    """The numbers of every line under their names, over the words that were read, by TensorBoard's
-    own writer. `earlier`: the lines of a run that goes on, None for a new one; they are written
-    again in the place of all that its other process wrote, which may be less, or more."""
+    """Writes the numbers of each line under their names, by words read, with TensorBoard's own
+    writer. `earlier`: the lines of a resumed run, None for a new one. They are written again in
+    place of everything its earlier process wrote, which may be less or more."""
 
     def __init__(self, folder: str, earlier: Lines | None) -> None:
-        # no requirement of w2v; the one of torch.utils.tensorboard slows the training by 2 %
+        # not a requirement of w2v; torch.utils.tensorboard would slow down training by 2 %
         from tensorboard.compat.proto import event_pb2, summary_pb2
         from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
@@ -98,7 +98,7 @@ class TensorBoard:
         self._event, self._summary = event_pb2.Event, summary_pb2.Summary
         try:
             self._writer = EventFileWriter(folder)
-            if earlier is not None:  # readers drop what they have read of the steps from 0 on
+            if earlier is not None:  # makes readers drop everything from step 0 on
                 start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
                 self._writer.add_event(self._event(step=0, wall_time=time(), session_log=start))
             self.write(earlier or ())
@@ -108,7 +108,7 @@ class TensorBoard:
     def write(self, lines: Lines) -> None:
         value_of = self._summary.Value
         for line in lines:
-            # a measurement of the validation text does not say how many words were read before
+            # lines of a validation measurement do not have the number of words read
             self._words = line.get("words", self._words)
             numbers = {
                 name: value
@@ -125,7 +125,7 @@ class TensorBoard:
 
 
 def check_tensorboard(folder: str | None) -> None:
-    """Refuses a folder that cannot be made, and one where what writes is not installed."""
+    """Raises InputError if the folder cannot be made or the package for it is not installed."""
     if folder is None:
         return
     if find_spec("tensorboard") is None:

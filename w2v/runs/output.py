@@ -1,7 +1,8 @@
-"""Where a run's result goes: a run directory, or just a vector file.
+"""The output of a run: a run directory, or just a vector file.
 
-Chosen and checked before the long part, and locked from then on. Written whole at the end; a run
-directory with checkpoints is there from the start of training on, see `w2v.runs.directory`.
+It is chosen and checked before the long part, and locked from then on. It is written atomically at
+the end; a run directory with checkpoints exists from the start of training, see
+`w2v.runs.directory`.
 """
 
 from __future__ import annotations
@@ -26,16 +27,16 @@ from w2v.system.lock import locked
 from w2v.training.task import Files, Result
 from w2v.vectors import FORMATS, check_words, file_suffix, named_format, save_vectors
 
-# Of files: who names an output so wants no folder, and no vectors are written so.
+# Extensions of file formats that training does not write: a directory of that name is not meant.
 OF_FILES = re.compile(
     r"\.(csv|tsv|jsonl?|ndjson|ya?ml|xml|html?|pdf|png|npz|mat|h5|hdf5|pth?|pkl|pickle|joblib|model|kv"
     r"|gguf|onnx|db|sqlite|tar|tgz|zip|7z|log|md|gz|bz2|xz|zst)"
 )
-STEM_BYTES = 160  # of a corpus name: file systems take names of 255 bytes, temporary ones included
+STEM_BYTES = 160  # limit on a corpus name: file names, also temporary ones, may have 255 bytes
 
 
 class Written(NamedTuple):
-    """Where a result is, the name of the checkpoint in it, and what to tell."""
+    """The path of a written result, the name of the checkpoint in it, and warnings."""
 
     path: Path
     checkpoint: str | None = None
@@ -44,8 +45,8 @@ class Written(NamedTuple):
 
 @dataclass(frozen=True)
 class Output:
-    """`path` is a run directory or a vector file. begun: it is a run directory that exists, this
-    run's own."""
+    """The output of a run: a run directory or a vector file. begun: whether it is a run directory
+    that exists and belongs to this run."""
 
     path: Path
     is_file: bool
@@ -53,24 +54,23 @@ class Output:
     begun: bool = False
 
     def check_space(self, needed: int) -> None:
-        """Refuses with a RunError a result of so many bytes, roughly, for which there is no
-        room."""
+        """Raises RunError if a result of about `needed` bytes does not fit on the disk."""
         with suppress(OSError):
             disk = os.statvfs(self.path if self.begun else self.path.parent)
             free = disk.f_frsize * (disk.f_bavail if os.geteuid() else disk.f_bfree)
-            if disk.f_blocks and free < needed:  # some file systems do not tell
+            if disk.f_blocks and free < needed:  # some file systems report 0 blocks
                 sizes = f"the result takes {needed / 1e6:,.1f} MB, {free / 1e6:,.1f} MB are free"
-                remedy = "make room, name an `output` elsewhere, or lower `dim`"
+                remedy = "make room, put `output` elsewhere, or lower `dim`"
                 what = f"cannot write {self.path}: No space left on device"
                 raise RunError(f"{what}: {sizes}; {remedy}")
 
     def check_words(self, words: Sequence[str], dim: int) -> None:
-        """Refuses with an InputError words that a file of vectors could not give back."""
+        """Raises InputError for words that a vector file could not represent."""
         if self.is_file:
             check_words(self.path, words, dim)
 
     def lies_in(self, folders: Sequence[str]) -> str | None:
-        """Returns that one of these which holds it."""
+        """Returns the first of these folders that contains the output, or None."""
         inside = (each for each in folders if _within(str(self.path), Path(each)))
         return next(inside, None)
 
@@ -82,16 +82,16 @@ class Output:
         end: Callable[[Path], Files],
         checkpoint: Checkpoint | None,
     ) -> Written:
-        """Writes the result, at a path that has moved on by a number if another run took it
-        meanwhile. `start` are the files that say what was trained, `end` gives those that say what
-        came out; the checkpoint goes into a run directory that is written whole."""
+        """Writes the result; if another run took the path in the meantime, at the next number.
+        `start` are the files that describe what was trained, `end` returns those that hold the
+        result; the checkpoint is added to a run directory that is written as a whole."""
         if not all_finite(result.vectors):
             raise RunError(f"the vectors hold {UNSOUND}; try a smaller `lr`")
         directory = RunDirectory(self.path, start)
         if self.begun:
             directory.restore(checkpoints=False)
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)  # was there when the run began
+            self.path.parent.mkdir(parents=True, exist_ok=True)  # it existed when the run began
         except OSError as error:
             raise RunError(f"cannot write {self.path}: {error.strerror or error}") from error
         if self.begun:
@@ -110,39 +110,39 @@ class Output:
                     write_plainly(folder, {**start, **end(path)})
                     return _with_checkpoint(path, folder, checkpoint)
             except RunError:
-                # else another run was faster by a moment
+                # otherwise another run took the path a moment earlier
                 if self.overwrite or not path.exists():
                     raise
 
 
 def _with_checkpoint(path: Path, folder: Path, checkpoint: Checkpoint | None) -> Written:
-    """Saves the checkpoint in `folder`, which will be `path`; the vectors are there by now, so that
-    it is no failure if that is not possible."""
+    """Saves the checkpoint in `folder`, which will become `path`. A failure is only a warning,
+    because the vectors are already written."""
     if checkpoint is None:
         return Written(path)
     (folder / FOLDER).mkdir(exist_ok=True)
     try:
         return Written(path, save_checkpoint(folder / FOLDER, checkpoint).name)
     except RunError as error:
-        what = "the run cannot be gone on with, its state could not be saved"
+        what = "the run cannot be resumed, its state could not be saved"
         return Written(path, None, [f"{what}: {error}"])
 
 
 def prepare_output(config: Config) -> Output:
-    """Returns the place for a run's result, checked to be writable; InputError where it is not."""
+    """Returns the output of a run. Raises InputError if it cannot be written."""
     given, overwrite = config.output.output, config.output.overwrite
     if given is None:
         path = free_path(default_name(config))
         check_writable(path, overwrite=False)
         return Output(path, False, False)
     if given in ("", "-"):
-        what = f"name a run directory, or a file ending in {' '.join(FORMATS)}"
+        what = f"give a run directory, or a file ending in {' '.join(FORMATS)}"
         raise _unusable(f"{given or repr(given)}:", what)
     path = Path(given)
     kind = named_format(path)
     is_file = kind is not None
     if overwrite and path.is_symlink() and not is_file:
-        path = Path(os.path.realpath(path))  # the link stays, as it does with files
+        path = Path(os.path.realpath(path))  # keeps the link itself, as for files
     if path.name in ("", "..") or os.path.ismount(path):
         raise _unusable(given, "cannot be replaced as a whole: name a run directory inside it")
     if any(_within(entry, path) for entry in config.corpus.corpus):
@@ -158,7 +158,7 @@ def prepare_output(config: Config) -> Output:
         if path.is_dir():
             what = "is a folder, but its name asks for a vector file; name another one"
             raise _unusable(given, what)
-        if kind == "npy":  # its words stand in a second file
+        if kind == "npy":  # its words are in a second file
             check_writable(path.with_suffix(".vocab.tsv"), overwrite=overwrite)
     elif overwrite and os.path.lexists(path):
         check_removable(path)
@@ -166,14 +166,14 @@ def prepare_output(config: Config) -> Output:
 
 
 def check_folder(path: Path) -> None:
-    """Refuses a name that only a file would have."""
+    """Raises InputError if the name is that of a file."""
     if OF_FILES.fullmatch(path.suffix.lower()):
         vectors = f"vectors are written as {' '.join(FORMATS)}"
-        raise _unusable(path, f"has the name of a file, and no folder: {vectors}")
+        raise _unusable(path, f"is named like a file, and a run is a directory: {vectors}")
 
 
 def _check_file(config: Config, given: str) -> None:
-    """Refuses a vector file for what is more than vectors."""
+    """Raises InputError if the configuration does not fit a vector file."""
     if not config.only_vectors:
         raise InputError(
             f"`output` {given}: a language model is more than vectors; name a run directory, and"
@@ -181,20 +181,20 @@ def _check_file(config: Config, given: str) -> None:
         )
     if config.checkpoints.checkpoint_every is not None:
         raise InputError(
-            f"`checkpoint_every` needs a run directory, and `output` {given} is a vector file: name"
+            f"`checkpoint_every` needs a run directory, but `output` {given} is a vector file: name"
             " a folder, or leave `checkpoint_every` out"
         )
 
 
 @contextmanager
 def claimed(config: Config, resume: Path | None = None) -> Iterator[Output]:
-    """The place for a run's result, checked, and locked while the block runs; `resume` is a run to
-    go on with."""
+    """Yields the output of a run, checked, and locked within the block. `resume`: the run to
+    resume."""
     with ExitStack() as stack:
         if resume is not None:
             alone = stack.enter_context(locked(resume))
             check_places(resume)
-            nameless = resume.name in ("", "..")  # and its temporary neighbours need a name
+            nameless = resume.name in ("", "..")  # the name is needed for temporary files beside it
             place = Path(os.path.realpath(resume)) if nameless else resume
             output = Output(place, False, False, begun=True)
             for name in RUN_FILES if alone else ():
@@ -220,7 +220,7 @@ def default_name(config: Config) -> Path:
     """Returns CORPUS-STEM-MODEL-LOSS in the working directory."""
     first = config.corpus.corpus[0]
     names = {"-": "stdin", IN_MEMORY: "memory"}
-    if first.startswith(HUB):  # the data set and its split
+    if first.startswith(HUB):  # keeps the data set and its split
         first = "-".join(re.sub("[@#][^/]*", "", first).split("/")[-2:])
     name = names.get(first) or Path(first).resolve().name
     while Path(name).suffix.lower() in compression.SUFFIXES:
@@ -231,8 +231,8 @@ def default_name(config: Config) -> Path:
 
 
 def free_path(path: Path, suffix: str = "", taken: Sequence[Path] = ()) -> Path:
-    """Returns `path`, or the first free one of `path-2`, `path-3`, …; the number stands before
-    `suffix`."""
+    """Returns `path`, or the first of `path-2`, `path-3`, … that does not exist; the number
+    precedes `suffix`."""
     candidates = numbered(path, suffix)
     return next(each for each in candidates if each not in taken and not os.path.lexists(each))
 
@@ -245,10 +245,11 @@ def numbered(path: Path, suffix: str = "") -> Iterator[Path]:
 
 
 def check_removable(path: Path) -> None:
-    """Refuses to remove what is neither an empty folder nor a run directory and nothing else."""
+    """Raises InputError unless the path is an empty folder or a run directory with only its own
+    files."""
     names = {entry.name for entry in path.iterdir()} if path.is_dir() else {""}
     if names and "format_version" not in names:
-        what = "exists and is no run directory, so `overwrite` will not remove it"
+        what = "exists and is not a run directory, so `overwrite` will not remove it"
         raise _unusable(path, f"{what}; name another one")
     own = "|".join(re.escape(name) for name in RUN_FILES)
     left = re.compile(rf"\.({own})\.[a-z0-9_]{{8}}\.(tmp|old)")
@@ -262,7 +263,7 @@ def _unusable(path: object, why: str) -> InputError:
 
 
 def _within(entry: str, path: Path) -> bool:
-    """Whether the corpus `entry` is `path` or lies inside it."""
+    """Returns whether the corpus `entry` is `path` or lies inside it."""
     source, target = os.path.realpath(entry), os.path.realpath(path)
     return (
         entry not in ("-", IN_MEMORY)

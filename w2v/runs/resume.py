@@ -1,8 +1,8 @@
-"""Going on with a run: its settings, its latest sound checkpoint, and its text, each checked
-against what it was.
+"""Resuming a run: its settings, its latest sound checkpoint and its text, each compared with what
+it was.
 
-Exactly the same result as without the interruption needs the same settings and number of threads,
-and one thread or `deterministic`.
+The result is bit-identical to that of an uninterrupted run only with the same settings and number
+of threads, and with a single thread or `deterministic`.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ COMPARED_NOT = (*MAY_CHANGE, "corpus")  # the text is compared by its content
 
 
 def resumed_config(run: Path, given: Mapping[str, Any]) -> Config:
-    """Returns the configuration of a run to go on with, from its config.yaml and what is `given`
-    beside `resume`: texts by the name of the setting, None = not given.
+    """Returns the configuration of a run to resume, from its config.yaml and the settings `given`
+    with `resume`, by name; None means not given.
 
     Raises:
-        InputError: there is no such run, or an option would make another run of it.
+        InputError: there is no such run, or a setting would make it a different run.
     """
     if not (run / "config.yaml").is_file():
         reason = "is no run directory" if run.exists() else "does not exist"
@@ -97,9 +97,8 @@ def resumed_config(run: Path, given: Mapping[str, Any]) -> Config:
 def _other_engine(
     before: Config, changes: Mapping[str, Any], given: dict[str, Any]
 ) -> dict[str, str]:
-    """Returns `engine` and `device` where the run is to go on with the other one of the engines
-    with fused kernels: that is what is `given` (and no longer, then), or what the device asks
-    for."""
+    """Returns `engine` and `device` if the run is to continue with the other one of the two fused
+    engines, which may be `given` (and is then removed from it) or follow from the device."""
     engine, device = str(given.get("engine")), str(changes.get("device", "auto"))
     if before.training.engine not in FUSED:
         return {}
@@ -113,19 +112,18 @@ def _other_engine(
 
 
 def finished(run: Path, config: Config) -> dict[str, Any] | None:
-    """Returns the summary of a run that has nothing left to do under this configuration; None for
-    any other."""
+    """Returns the summary of a run that is complete under this configuration, otherwise None."""
     summary = summary_of(run) or {}
     done = summary.get("interrupted") is False and summary.get("epochs") == config.training.epochs
     return summary if done else None
 
 
 def latest(context: Context) -> Checkpoint | None:
-    """Returns the checkpoint to go on from; None: from the beginning, since there is none yet, or
-    since this is a new run. Damaged ones are told.
+    """Returns the checkpoint to resume from, or None to start from the beginning, because there is
+    none yet or the run is new. Warns about damaged ones.
 
     Raises:
-        InputError: there are checkpoints, but no sound one, or config.yaml has been changed since.
+        InputError: all checkpoints are damaged, or config.yaml has changed since the checkpoint.
     """
     run, reporter = context.resume, context.reporter
     if run is None:
@@ -164,7 +162,7 @@ def latest(context: Context) -> Checkpoint | None:
 
 
 def comparable(config: Config) -> dict[str, Any]:
-    """Returns the settings that a checkpoint depends on, as JSON gives them back."""
+    """Returns the settings that a checkpoint depends on, in the form that JSON restores."""
     return {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in config.saved_values().items()
@@ -177,12 +175,12 @@ def read_again(
     checkpoint: Checkpoint,
     vocabulary_of: Callable[[TokenStore], tuple[TokenStore, Vocabulary]],
 ) -> tuple[TokenStore, Vocabulary]:
-    """Returns the text of a run to go on with, from the cache or read again, and its vocabulary.
+    """Returns the text of a run to resume, from the cache or read again, and its vocabulary.
 
-    vocabulary_of: makes the vocabulary, and renumbers the text where that is another one's.
+    vocabulary_of: returns the vocabulary, and the text renumbered if its own vocabulary differs.
 
     Raises:
-        InputError: it is not there any more, or not the same.
+        InputError: the text is missing or has changed.
     """
     run = context.resume
     try:
@@ -220,7 +218,7 @@ def read_again(
 
 
 def check_blocks(checkpoint: Checkpoint, blocks: Blocks) -> None:
-    """Refuses a checkpoint whose blocks are not those of the same text."""
+    """Raises InputError if the checkpoint's blocks are not those of the text."""
     positions, end = int(blocks.bounds[-1]), int(checkpoint.bounds[-1])
     last = (len(checkpoint.bounds) - 1) * blocks.epochs
     if end != positions:
@@ -230,7 +228,7 @@ def check_blocks(checkpoint: Checkpoint, blocks: Blocks) -> None:
 
 
 def made_otherwise(checkpoint: Checkpoint, ranks: int) -> str | None:
-    """Returns a sentence on what the result's bytes depend on and is not as it was."""
+    """Returns a sentence on what has changed that may affect the result's bits, or None."""
     then, now = checkpoint.state.get(MADE_WITH), made_with() | {RANKS: str(ranks)}
     if not isinstance(then, dict):  # by a version that did not say it
         return None
@@ -244,7 +242,7 @@ def made_otherwise(checkpoint: Checkpoint, ranks: int) -> str | None:
 
 
 def put_back(state: RunState, checkpoint: Checkpoint) -> TrainingResult:
-    """As `state.put_back`; InputError: the checkpoint is of another kind of run."""
+    """As `state.put_back`, but raises InputError if the checkpoint is of another kind of run."""
     try:
         return state.put_back(checkpoint)
     except MISFITS as error:
@@ -257,7 +255,7 @@ def _misfit(checkpoint: Checkpoint, why: str) -> InputError:
 
 
 def _others(damaged: int) -> str:
-    """What to say of the damaged checkpoints before the latest."""
+    """Returns a sentence about the damaged checkpoints before the latest."""
     if not damaged:
         return "It is the only one"
     return "So is the one before it" if damaged == 1 else f"So are the {damaged} before it"

@@ -1,8 +1,8 @@
-"""The rows of a run's state that each rank alone has, handed in for a checkpoint: a file for every
-rank, from which any number of ranks goes on.
+"""Sharded rows of a run's state, of which each rank has some, in checkpoints: a file per rank, from
+which any number of ranks can resume.
 
-Rank 0 writes them all, from what the others send a few megabytes at a time: they need not see its
-disk, and nobody holds the rows of another.
+Rank 0 writes all of them from what the others send, a few megabytes at a time: they need no access
+to its disk, and no rank holds the rows of another.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from w2v.training.world import Lost, World
 
 
 def hand_in(world: World, part: Part, make: Callable[[], Path]) -> Rows:
-    """On all ranks at once: writes each one's part into the folder that rank 0 makes. RunError, on
-    rank 0: it cannot be written; or, on all, that of a lost rank."""
+    """Writes each rank's part into the folder that `make` creates on rank 0; all ranks must call
+    it. Raises RunError on rank 0 if it cannot be written, or on all ranks if one is lost."""
     sound = all(all_finite(array) for array in part.tensors.values() if array.dtype.kind == "f")
     table, problem = world.agree([part.low, part.high, sound]), ""
     if not table[:, 2].all():
@@ -51,7 +51,7 @@ def hand_in(world: World, part: Part, make: Callable[[], Path]) -> Rows:
 
 
 def _sent(world: World, source: int, own: Iterator[bytes | memoryview]) -> Iterator[memoryview]:
-    """Yields, on rank 0, what rank `source` has of its own."""
+    """Yields, on rank 0, the chunks of rank `source`, whose `own` they are."""
     while True:
         data = next(own, b"") if world.rank == source else b""
         sent = np.frombuffer(data, np.uint8)
@@ -61,8 +61,8 @@ def _sent(world: World, source: int, own: Iterator[bytes | memoryview]) -> Itera
 
 
 def hand_out(world: World, array: np.ndarray | None, own: slice, like: np.ndarray) -> np.ndarray:
-    """The way back, of one tensor, which is of the first rank: returns the rows `own` of it, there
-    none. like: of the same shape and type, without rows."""
+    """Distributes the rows of one tensor, which rank 0 holds (elsewhere `array` is None); returns
+    this rank's rows `own`, on rank 0 none. like: an array of the same type without rows."""
     edges = world.agree([own.start, own.stop]).astype(int).tolist()
     most, width = max(high - low for low, high in edges), like.itemsize * math.prod(like.shape[1:])
     found = np.empty((own.stop - own.start if array is None else 0, *like.shape[1:]), like.dtype)
@@ -79,7 +79,7 @@ def hand_out(world: World, array: np.ndarray | None, own: slice, like: np.ndarra
 
 
 class Follower:
-    """The watcher of all ranks but the first: hands in what it has when the first saves."""
+    """The watcher of all ranks but rank 0: hands in its rows when rank 0 saves."""
 
     name = "checkpoints"
     epoch_ends = asked = False
@@ -95,7 +95,7 @@ class Follower:
         return False
 
     def finish(self) -> None:
-        """As that of the first's."""
+        """Hands in its rows together with `Checkpointer.finish` on rank 0."""
         part, world = self._engine.part(), self._engine.world
         if part is not None and world.told(None):
             hand_in(world, part, Path)

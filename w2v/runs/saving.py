@@ -1,8 +1,8 @@
-"""Where a run begins and what it leaves: its checkpoints on the way, its result, and what to say
-when it fails.
+"""Saves a run: its checkpoints during training, its result, and what a message says about them if
+it fails.
 
 with closing(Saving(context, text, job, output)) as saving:
-    result, blocks_done = saving.begin(earlier)      # the checkpoint to go on from, or None
+    result, blocks_done = saving.begin(earlier)      # earlier: the checkpoint to resume, or None
     …                                                # training, with saving.watchers
     saving.keep(blocks_done, trained)
     path, checkpoint = saving.finish(blocks_done, trained, summary, result)
@@ -43,8 +43,8 @@ from w2v.training.trainer import Watcher
 
 
 class Saving:
-    """Everything about a run that outlives its process. After `close` nothing is being written. All
-    ranks but the first only know what is kept."""
+    """Writes everything of a run that outlives its process. After `close` nothing is being written.
+    Ranks other than 0 write nothing and only keep track."""
 
     def __init__(self, context: Context, text: Text, job: Job, output: Output) -> None:
         self._config, self._reporter = context.config, context.reporter
@@ -59,17 +59,17 @@ class Saving:
         self._follower: Follower | None = None
         self._sinks: list[Sink] = []
         self._feed = Feed(self._sinks, 0, self._reporter)
-        self._created = False  # whether the run's directory is this process's work
+        self._created = False  # whether this process created the run's directory
 
     def close(self) -> None:
-        """Waits until the checkpoint in work is written."""
+        """Waits until the current checkpoint is written."""
         self._feed.close()
         if self._checkpointer is not None:
             self._checkpointer.close()
 
     def begin(self, earlier: Checkpoint | None) -> tuple[TrainingResult, int]:
-        """Returns what an earlier run has booked, and how many blocks it has trained; nothing, for
-        a new one. The job's blocks become those of the run gone on with."""
+        """Returns the results so far and the number of blocks trained, both empty for a new run.
+        The job's blocks become those of the resumed run."""
         resumed = self._output.begun
         result, blocks_done = self._begun(earlier)
         folder = self._config.checkpoints.tensorboard
@@ -79,9 +79,9 @@ class Saving:
         return result, blocks_done
 
     def _begun(self, earlier: Checkpoint | None) -> tuple[TrainingResult, int]:
-        """Makes the run's directory, or reads it."""
+        """Creates the run's directory, or restores the state of a resumed run."""
         if not self._output.begun and not self._every:
-            # what the result replaces stays until then
+            # an output that will be replaced stays until then
             new = not self._output.is_file and not os.path.lexists(self._output.path)
             if self._writes and new:
                 self._create()
@@ -93,15 +93,15 @@ class Saving:
         result = TrainingResult()
         if earlier is not None:
             result = put_back(state, earlier)
-            earlier.tensors = {}  # over ranks this was a copy of all
+            earlier.tensors = {}  # with several ranks this was a full copy
         if not self._writes:
             self._follower = Follower(self._job.engine)
             return result, 0 if earlier is None else earlier.step
         if self._output.begun:
-            # what stands in its way is told now, not when there is a result to lose
+            # report obstacles now, before there is a result that could be lost
             self._directory.restore()
             self._directory.check_vocabulary()
-            # `epochs` may have grown, and lines may have come after the checkpoint
+            # `epochs` may have been raised, and metrics.jsonl may have lines after the checkpoint
             lines = metrics_lines(result.metrics)
             metrics: Files = {METRICS: lambda file: file.write(lines)}
             owner: Files = {OWNER: self._start[OWNER]} if OWNER in self._start else {}
@@ -117,7 +117,7 @@ class Saving:
         if changed := made_otherwise(earlier, self._world.size):
             reporter.note(changed)
         done = f"{100 * result.fraction:.1f} % of the words"
-        reporter.stage(f"going on from {earlier.path}, after {done}")
+        reporter.stage(f"resuming from {earlier.path}, after {done}")
         return result, earlier.step
 
     def _create(self) -> None:
@@ -126,18 +126,18 @@ class Saving:
         self._sinks.append(File(self._output.path / METRICS))
 
     def feed(self, metrics: Lines) -> None:
-        """Takes the lines of metrics.jsonl so far, as the trainer gives them."""
+        """Writes the new ones among the lines of metrics.jsonl so far; called by the trainer."""
         self._feed(metrics)
 
     @property
     def watchers(self) -> list[Watcher]:
-        """For the trainer, the one that saves last."""
+        """The watchers for the trainer; the one that saves comes last."""
         saves = self._checkpointer or self._follower
         return [*self._others, *([saves] if saves else [])]
 
     @contextmanager
     def told_when_it_fails(self) -> Iterator[None]:
-        """An error that ends the run also says what is kept of it."""
+        """Adds to an error that ends the run what was kept of it."""
         try:
             yield
         except Elsewhere:
@@ -146,7 +146,7 @@ class Saving:
         except RunError as error:
             self.close()
             raise RunError(f"{error}{self._kept(isinstance(error, Diverged))}") from error
-        except InputError:  # a text that nothing can be learnt from
+        except InputError:  # nothing can be learnt from the text
             self._remove()
             raise
         except BaseException as error:
@@ -158,13 +158,13 @@ class Saving:
             raise
 
     def _remove(self) -> None:
-        """Removes what this process has made, when nothing is being written to it any more."""
+        """Stops writing to the directory and removes it if this process created it."""
         self.close()
         if self._created:
             shutil.rmtree(self._output.path, ignore_errors=True)
 
     def keep(self, blocks_done: int, trained: TrainingResult) -> None:
-        """At the end of training, on all ranks: saves its state, if it may go on from there."""
+        """Saves the state at the end of training, if the run may be resumed; call on all ranks."""
         self._feed(trained.metrics)
         if not self._keeps(trained):
             return
@@ -179,13 +179,13 @@ class Saving:
     def finish(
         self, blocks_done: int, trained: TrainingResult, summary: RunSummary, result: Result
     ) -> tuple[Path, str | None]:
-        """Writes the result; returns its path, and that of the checkpoint from which the run can go
-        on. One that was stopped has such a checkpoint, `checkpoint_every` or not."""
+        """Writes the result; returns its path, and the path of the checkpoint from which the run
+        can be resumed. A stopped run has one even without `checkpoint_every`."""
         keeps, kept = self._keeps(trained), None
         if self._checkpointer is not None and keeps:
             kept = self._checkpointer.last
         values = summary.as_dict()
-        del values["checkpoint"]  # in the run's directory one sees it
+        del values["checkpoint"]  # evident in the run's directory
         checkpoint = None
         if keeps and self._checkpointer is None and not self._output.is_file:
             checkpoint = self._state().take(blocks_done, trained, copy=False)
@@ -199,7 +199,7 @@ class Saving:
             self._reporter.warn(warning)
         folder = written.path / FOLDER
         if self._output.begun and not keeps:
-            # of an earlier stop: not the state of this result
+            # from an earlier stop, so not the state of this result
             shutil.rmtree(folder, ignore_errors=True)
         if written.checkpoint is not None:
             return written.path, str(folder / written.checkpoint)
@@ -220,13 +220,13 @@ class Saving:
             return ". Nothing was written"
         elif found := checkpoints_of(run):
             last = found[0]
-        if last is None or not last.is_dir():  # somebody may have removed it
-            if diverged and self._created:  # to go on with it would end the same way
+        if last is None or not last.is_dir():  # the user may have removed it
+            if diverged and self._created:  # resuming would fail the same way
                 self._remove()
                 return ". Nothing was written"
-            return f". No checkpoint is in {run} yet; to start again: `resume` {run}"
+            return f". {run} has no checkpoint yet; to start again: `resume` {run}"
         if not diverged:
-            return f". Kept is {last}; to go on: `resume` {run}"
+            return f". Kept: {last}; to go on: `resume` {run}"
         if not self._config.only_vectors:
-            return f". Kept is {last}, from before"
-        return f". Kept is {last}, from before; to start from its vectors, train with `init` {run}"
+            return f". Kept: {last}, from before"
+        return f". Kept: {last}, from before; to start from its vectors, train with `init` {run}"

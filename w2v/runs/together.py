@@ -1,7 +1,7 @@
-"""What ranks make sure of before they train together: the same settings, the same text, one place
-for the result, and the same state where a run is gone on with.
+"""Makes sure, before ranks train together, that they have the same settings and the same text, one
+output, and the same state if a run is resumed.
 
-Rank 0 alone reads and writes the run's directory, reports, and decides.
+Only rank 0 reads and writes the run's directory, reports, and decides.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ CHECKPOINT_EVERY = "5m"  # where nobody says how often: one of many processes ma
 
 
 class Following(SilentReporter):
-    """The reporter of all ranks but the first: says nothing, and knows that training has begun."""
+    """The reporter of all ranks but rank 0: prints nothing, and records that training began."""
 
     def __init__(self, own: Any) -> None:
         self._own = own
@@ -45,10 +45,10 @@ class Following(SilentReporter):
 
 
 def among_ranks(context: Context) -> Context:
-    """Returns what this rank does of a run over ranks.
+    """Returns the context of this rank in a run with several ranks.
 
     Raises:
-        InputError: the ranks were told different things, or what only one process can do.
+        InputError: the ranks have different settings, or only a single process can do this.
     """
     world, config = context.world, context.config
     if world.size == 1:
@@ -81,7 +81,7 @@ def among_ranks(context: Context) -> Context:
 
 
 def own_run(config: Config, owner: str | None) -> Path | None:
-    """Returns the run that these ranks began before torchrun started them again."""
+    """Returns the run that these ranks began before torchrun restarted them, or None."""
     path = Path(config.output.output) if config.output.output else default_name(config)
     for candidate in [path] if config.output.output else numbered(path):
         try:
@@ -95,7 +95,7 @@ def own_run(config: Config, owner: str | None) -> Path | None:
 
 @contextmanager
 def place_for_all(context: Context) -> Iterator[Output]:
-    """As `claimed`, which rank 0 does for all."""
+    """As `claimed`; rank 0 claims the output for all ranks."""
     world = context.world
     with ExitStack() as stack:
         output: Any = None
@@ -107,7 +107,7 @@ def place_for_all(context: Context) -> Iterator[Output]:
 
 
 def check_same(world: World, told: Mapping[str, Any], remedy: str) -> None:
-    """Refuses with an InputError, on all ranks, values that are not those of rank 0."""
+    """Raises InputError on all ranks if a value on one of them differs from that on rank 0."""
     own = np.frombuffer(json.dumps(told).encode(), np.uint8)
     error: InputError | None = None
     for rank, data in reversed(list(enumerate(world.gather(own)))):
@@ -122,7 +122,7 @@ def check_same(world: World, told: Mapping[str, Any], remedy: str) -> None:
 
 
 def check_same_text(world: World, text: Text) -> None:
-    """Refuses ranks that have read different texts."""
+    """Raises InputError if ranks have read different texts."""
     if world.size == 1:
         return
     described = identity.describe(text.store, text.vocabulary)
@@ -144,8 +144,8 @@ def check_same_text(world: World, text: Text) -> None:
 def shared(
     world: World, checkpoint: Checkpoint | None, own_rows: Callable[[str, Sequence[int]], slice]
 ) -> Checkpoint | None:
-    """Returns rank 0's checkpoint, on all ranks; on others its tensors have their `own_rows(name,
-    shape)` alone."""
+    """Returns rank 0's checkpoint on all ranks; on others its tensors contain only the rows
+    `own_rows(name, shape)`."""
     if world.size == 1:
         return checkpoint
     head: dict[str, Any] | None = None

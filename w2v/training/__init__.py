@@ -1,2 +1,2 @@
-"""Training: blocks of the corpus, engines that work them off, schedules, reports. Knows no loss by
-name."""
+"""Training: blocks of the corpus, engines that process them, schedules, reports. Independent of the
+losses."""

@@ -1,5 +1,5 @@
-"""Where the ranks of a run find each other, and find out who is missing: a key-value store of
-torch.distributed, torchrun's own or one that rank 0 serves."""
+"""How the ranks of a run find each other and detect missing ranks: with a key-value store of
+torch.distributed, torchrun's or one that rank 0 serves."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from typing import Any, TypeVar
 from w2v.errors import InputError, RunError
 from w2v.system.ranks import Place
 
-PATIENCE = "W2V_PATIENCE"  # the variable that says how many seconds a rank is waited for at least
-JOIN_SECONDS = 600.0  # between the first and the last rank's start
-STORE_SECONDS = 3.0  # for what is asked when ranks are missing
+PATIENCE = "W2V_PATIENCE"  # environment variable: fewest seconds to wait for another rank
+JOIN_SECONDS = 600.0  # between the start of the first rank and that of the last
+STORE_SECONDS = 3.0  # timeout of the store when ranks are missing
 SIOCGIFADDR = 0x8915  # Linux: the IPv4 address of an interface
 Value = TypeVar("Value")
 
 
 def patience(default: float) -> float:
-    """Returns how many seconds a rank is waited for at least."""
+    """Returns the fewest seconds to wait for another rank: W2V_PATIENCE or `default`."""
     text = os.environ.get(PATIENCE) or str(default)
     try:
         seconds = float(text)
     except ValueError:
         seconds = 0.0
     if not 1 <= seconds < 1e8:
-        raise InputError(f"{PATIENCE} is {text}: it takes seconds, at least 1")
+        raise InputError(f"{PATIENCE} is {text}: it must be a number of seconds, at least 1")
     return seconds
 
 
 def _in_thread(work: Callable[[], Value]) -> Future[Value]:
-    """Returns what `work` is going to return: here, outside of Python, no signal's handler would
-    run."""
+    """Runs `work` in a thread and returns its future. Were the main thread blocked outside
+    of Python, no signal handler would run."""
     found = Future[Value]()
 
     def do() -> None:
@@ -54,14 +54,14 @@ def _in_thread(work: Callable[[], Value]) -> Future[Value]:
 
 
 class Board:
-    """store: of this run of the process. owner: a name that all restarts by torchrun share, and no
-    other start."""
+    """The store and what it is used for. store: of this run. owner: a name that is equal for all
+    restarts by torchrun and differs between starts."""
 
-    _server: Any = None  # it stays for a second run of this program
+    _server: Any = None  # kept for a second run in this process
     _runs = 0
 
     def __init__(self, dist: Any, place: Place) -> None:
-        """Meets the others; RunError: they do not come."""
+        """Waits until all ranks have joined; raises RunError if one does not in time."""
         seconds, self._place = patience(JOIN_SECONDS), place
         host, port = (os.environ.get(f"MASTER_{name}", "") for name in ("ADDR", "PORT"))
         if not host or not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65535:
@@ -78,8 +78,8 @@ class Board:
                 Board._server = _in_thread(lambda: dist.TCPStore(*given, **more)).result()
         except Exception as error:
             why = " ".join(str(error).split())[:200]
-            raise RunError(f"{where} cannot meet the others at {host}:{port}: {why}") from error
-        # a restart by torchrun would find its predecessor's addresses in the store
+            raise RunError(f"{where} cannot reach the others at {host}:{port}: {why}") from error
+        # a restart by torchrun would otherwise find the addresses of its predecessor
         restart = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
         Board._runs += 1
         self.store = dist.PrefixStore(f"w2v/{restart}/{Board._runs}", Board._server)
@@ -91,12 +91,12 @@ class Board:
                 _in_thread(partial(self.store.wait, [f"host/{rank}"], waits)).result()
             except Exception as error:
                 what = f"{where} waited {seconds:g} s for rank {rank} at {host}:{port}"
-                raise RunError(f"{what}: start it too, on a machine that gets there") from error
+                raise RunError(f"{what}: start it too, where it can reach that address") from error
         self.owner: str = Board._server.get("w2v/owner").decode()
         self._hosts = [self.store.get(f"host/{rank}").decode() for rank in range(place.size)]
 
     def missing(self) -> str:
-        """Returns who does not find out within a second that somebody is missing."""
+        """Returns the names of ranks that do not report to the store within a second."""
 
         def look() -> list[int]:
             self.store.set(f"here/{self._place.rank}", "")
@@ -105,25 +105,25 @@ class Board:
             return [rank for rank in ranks if not self.store.check([f"here/{rank}"])]
 
         found = _answer(look)
-        if found is None:  # the store is gone, and who serves it
+        if found is None:  # the store is gone, and with it the rank that serves it
             found = [0] if self._place.rank and not _of_agent() else []
         return " and ".join(f"rank {rank} ({self._hosts[rank]})" for rank in found)
 
     def told(self) -> bool:
-        """Says that this rank is going to tell what failed; returns whether it shall: no other one
-        has said so, or, where the store is out of reach, it is the first of its machine."""
+        """Returns whether this rank should report the failure: it is the first to ask the store
+        or, if the store cannot be reached, the first rank of its machine."""
         number = _answer(lambda: self.store.add("told", 1))
         if number is not None:
             return bool(number == 1)
-        # one of every machine; beside rank 0, which has told it if it is there, the next one
+        # one rank per machine; on that of rank 0, which has reported it if alive, also rank 1
         place = self._place
         return place.local_rank == 0 or place.rank == place.local_rank == 1
 
 
 def way_to(host: str) -> str | None:
-    """Returns the name of the network interface that leads to a host, None where it is this one's
-    loopback or nobody knows: the name of a machine often stands for an address of the latter, where
-    gloo would wait in vain."""
+    """Returns the name of the network interface that leads to a host, or None if that is the
+    loopback or unknown. A machine's own name often resolves to a loopback address, on which gloo
+    would wait in vain."""
     import fcntl
 
     with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
@@ -138,12 +138,12 @@ def way_to(host: str) -> str | None:
 
 
 def _of_agent() -> bool:
-    """Whether torchrun serves the store."""
+    """Returns whether torchrun serves the store."""
     return os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
 
 
 def _answer(question: Callable[[], Value]) -> Value | None:
-    """The store's answer, None if it is out of reach."""
+    """Returns the store's answer, or None if it cannot be reached."""
     with suppress(Exception):
         return _in_thread(question).result(STORE_SECONDS)
     return None

@@ -1,8 +1,8 @@
-"""The exchange between ranks of several machines: changes are sent to all, and come as a sum.
+"""The exchange between ranks on several machines: each sends its changes, and all get the sum.
 
-What a section has changed is summed while the next one is trained, and comes one section late.
-Waited for are the first rows (with many ranks they swing if they come late: 8 ranks lost 4 points
-of analogies) and an exchange of all rows.
+The changes of one section are summed while the next one is trained, and are applied one section
+late. Ranks wait only for the first rows (with many ranks these would oscillate if they were late: 8
+ranks lost 4 points of analogies) and for an exchange of all rows.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PIECE_CHUNKS = 16  # sent at a time, of all rows
 
 
 class ByMessage:
-    """The way of the rows of `tables`."""
+    """Exchanges the rows of `tables`."""
 
     def __init__(self, tables: Tables, world: World, each: Each) -> None:
         self._world = world
@@ -28,14 +28,14 @@ class ByMessage:
         self._sum: Started | None = None
 
     def begin(self, late: Sequence[int]) -> None:
-        """All ranks hold the same rows now. The first `late` of the tables are the most that will
-        be on their way while training goes on."""
+        """Starts: all ranks hold the same rows now. `late`: for each table, the most rows that will
+        be sent while training continues."""
         self._sum = None
         sizes = [part.begin(rows) for part, rows in zip(self._parts, late, strict=True)]
         self._buffer = np.empty(sum(sizes), np.float32)
 
     def __call__(self, due: Due) -> None:
-        """Takes what is late, and exchanges what is due."""
+        """Applies the late changes, and exchanges the rows that are due."""
         if self._sum is not None:
             self._take(self._sum)
             self._sum = None
@@ -48,7 +48,7 @@ class ByMessage:
             self._sum = self._give(list(map(slice, due.waited, due.ends)), due)
 
     def _give(self, rows: Sequence[slice], due: Due) -> Started:
-        """Gives those rows' changes of all tables, as one message."""
+        """Sends the changes of these rows of all tables, as one message."""
         begin = 0
         for part, each in zip(self._parts, rows, strict=True):
             end = begin + (each.stop - each.start) * part.table.width
@@ -63,7 +63,7 @@ class ByMessage:
 
 
 class _Part:
-    """One table with what its rows were at their last exchange, and what is on its way."""
+    """One table, the values of its rows at their last exchange, and the changes being sent."""
 
     def __init__(self, table: SharedRows, world: World, each: Each) -> None:
         self.table, self.rows, self._world, self._each = table, table.rows, world, each
@@ -71,7 +71,7 @@ class _Part:
         self._given = slice(0), self._own, self._own  # rows, their sum, and f
 
     def begin(self, late: int) -> int:
-        """Returns how many numbers the first `late` rows have."""
+        """Starts; returns how many numbers the first `late` rows have."""
         self._base[:], self._own = self.rows, np.empty_like(self.rows[:late])
         return self._own.size
 
@@ -81,7 +81,7 @@ class _Part:
         return factor[:, None]
 
     def give(self, rows: slice, total: np.ndarray, due: Due) -> None:
-        """Puts the changes of these rows into `total`, which becomes the sum of all ranks'."""
+        """Copies the changes of these rows to `total`, which becomes the sum over all ranks."""
         self._given = rows, total, self._damping(rows, due)
         own, base = self._own[: len(total)], self._base[rows]
 
@@ -92,7 +92,7 @@ class _Part:
         self._each(len(total), self.table.step, fill)
 
     def take(self) -> None:
-        """Takes in the sum of what all have given."""
+        """Applies the sum of all ranks' changes."""
         rows, total, factor = self._given
         here, base, own = self.rows[rows], self._base[rows], self._own
 
@@ -107,8 +107,7 @@ class _Part:
         self.table.follow(rows)
 
     def exchange(self, due: Due) -> None:
-        """Exchanges all rows at once: pieces of them, the next one being made ready while one is
-        on its way."""
+        """Exchanges all rows, in pieces; while one piece is being sent, the next is prepared."""
         size, chunk = len(self.rows), self.table.step
         step, factor = chunk * PIECE_CHUNKS, self._damping(slice(size), due)
         spare = [np.empty_like(self.rows[:step]) for _ in range(2)]

@@ -1,4 +1,4 @@
-"""The device that `device` names, and what memory it has."""
+"""The device named by `device`, and its memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from w2v.errors import InputError, RunError
 from w2v.system.ranks import place_or_alone
 
 LIBRARY_BYTES = 350 << 20  # PyTorch itself
-CUDA_LIBRARY_BYTES = 2 << 30  # with CUDA's libraries, in the memory of the machine
+CUDA_LIBRARY_BYTES = 2 << 30  # PyTorch with CUDA's libraries, in the machine's memory
 SCORE_BYTES = 256 << 20  # buffers of the losses that score many rows
 
 _TURNS = threading.RLock()
@@ -46,8 +46,8 @@ def undisturbed(
 
 
 def find_device(name: str) -> torch.device:
-    """Returns the device of that name, for auto the first GPU if there is one; refuses what is not
-    there. Without a number, every rank of a machine takes another GPU."""
+    """Returns the named device; auto is the first GPU, if any. For cuda without a number, each rank
+    of a machine gets another GPU. Raises InputError if there is no such device."""
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "cpu" or (name == "auto" and not count):
         return torch.device("cpu")
@@ -62,7 +62,7 @@ def find_device(name: str) -> torch.device:
 
 
 def free_memory(device: torch.device) -> int:
-    """Returns the bytes that can be allocated on a GPU: what is free, and what PyTorch holds there
+    """Returns the bytes that can be allocated on a GPU: free memory, and what PyTorch has reserved
     without using it."""
     free: int = torch.cuda.mem_get_info(device)[0]
     return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
@@ -70,8 +70,8 @@ def free_memory(device: torch.device) -> int:
 
 @contextmanager
 def enough_memory(device: torch.device, remedy: str) -> Iterator[None]:
-    """A GPU's full memory becomes a RunError that says what helps."""
+    """Turns out-of-memory errors of a GPU into a RunError with the remedy."""
     try:
         yield
     except torch.cuda.OutOfMemoryError as error:
-        raise RunError(f"the memory of {device} does not suffice; try {remedy}") from error
+        raise RunError(f"{device} has too little memory; try {remedy}") from error

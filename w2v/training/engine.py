@@ -1,4 +1,4 @@
-"""What every engine has in common: its face to the trainer, the tally of a block, starting vectors,
+"""What all engines share: the interface to the trainer, the tally of a block, starting vectors,
 random seeds."""
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from w2v.training.shared_rows import SharedTable
 
 INIT_ROWS = 1024  # rows filled at a time
-# of what is random in a measurement, whatever `seed`: figures of several runs can be compared
+# seed of measurements; independent of `seed`, so that the figures of different runs are comparable
 MEASURED_SEED = 0
 
 
 @dataclass
 class Tally:
-    """What happened in one or more blocks: loss (nats, summed over the predictions), predictions
-    (pairs of a context word and a target), words by fate."""
+    """Counts of one or more blocks: loss (nats, summed over the predictions), predictions (pairs of
+    a context word and a target), words: read = rare (not in the vocabulary) + dropped + trained."""
 
     loss: float = 0.0
     predictions: int = 0
@@ -40,30 +40,30 @@ class Tally:
     trained: int = 0
 
     def add(self, other: Tally) -> None:
-        """Adds another tally to this one."""
+        """Adds another tally to this one, in place."""
         for name, value in vars(other).items():
             setattr(self, name, getattr(self, name) + value)
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Tally:
-        """Returns the tally whose fields a checkpoint holds; ValueError, KeyError or TypeError if
-        they are others, or no numbers."""
+        """Returns the tally whose fields a checkpoint holds. Raises ValueError, KeyError or
+        TypeError if fields are missing, are not numbers or do not add up."""
         names = [field.name for field in fields(cls) if field.name != "loss"]
         found = cls(real_number(state["loss"]), *(whole_number(state[name]) for name in names))
         if found.read != found.rare + found.dropped + found.trained:
-            what = "words read are not those left out, subsampled and trained"
+            what = "words read are not the sum of those left out, subsampled and trained"
             raise ValueError(f"{found.read:,} {what}")
         return found
 
     @property
     def mean_loss(self) -> float:
-        """Nats per prediction; nan without a prediction."""
+        """Nats per prediction; NaN without predictions."""
         return self.loss / self.predictions if self.predictions else math.nan
 
 
 @dataclass(frozen=True)
 class Part:
-    """Rows low … high - 1 of some tensors."""
+    """Rows low … high - 1 of tensors that are sharded over ranks."""
 
     low: int
     high: int
@@ -71,16 +71,16 @@ class Part:
 
 
 class Engine(ABC):
-    """What trains blocks; `train` runs in `threads` threads at once, each with its own number.
+    """Trains blocks. `train` runs in `threads` threads at once, each with its own number.
 
-    in_rounds: every thread trains one block, then `end_round` puts together what they learnt; so
-    the outcome does not depend on how fast the threads are.
+    in_rounds: each thread trains one block, then `end_round` merges what they have learnt, so that
+    the result does not depend on the speed of the threads.
     """
 
     name: str
     threads = 1
     in_rounds = False
-    world = World.alone()  # where all ranks train every block together: those
+    world = World.alone()  # or the ranks, if they train every block together
 
     @abstractmethod
     def bounds(self) -> np.ndarray:
@@ -92,46 +92,45 @@ class Engine(ABC):
 
     @abstractmethod
     def train(self, block: Block, lr: float, thread: int) -> Tally:
-        """Trains on one block at the learning rate `lr`."""
+        """Trains on one block with learning rate `lr`."""
 
     def end_round(self, blocks: int) -> None:  # noqa: B027  most engines have one thread
-        """In rounds, with all threads at rest: puts together what the first `blocks` threads learnt
-        since the last."""
+        """In rounds, with all threads paused: merges what the first `blocks` threads have learnt
+        since the last round."""
 
     def close(self) -> None:  # noqa: B027  most engines have no threads of their own
-        """Ends the threads of its own."""
+        """Ends the engine's own threads."""
 
     @property
     @abstractmethod
     def vectors(self) -> np.ndarray:
-        """[V, dim] float32, the input matrix."""
+        """The input matrix [V, dim] float32."""
 
     @abstractmethod
     def state(self) -> Mapping[str, np.ndarray]:
-        """With all threads at rest: returns everything that training changes, by name, unpadded;
-        views where possible.
+        """Returns everything that training changes, by name and unpadded; views if possible. All
+        threads must be paused.
 
-        input [V, dim]; output.* as in the layer's state_dict; optimizer.* what the optimizers
-        remember.
+        input [V, dim]; output.* as in the layer's state_dict; optimizer.* the optimizers' state.
         """
 
     def part(self) -> Part | None:
-        """With all threads at rest: returns what of the state this rank alone has, which `state`
-        leaves out."""
+        """Returns the part of the state that only this rank has and `state` omits, or None. All
+        threads must be paused."""
         return None
 
     @abstractmethod
     def load_state(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Goes on from what `state` returned, and `part` of all ranks. ValueError: names or shapes
-        are not this engine's."""
+        """Restores what `state`, and `part` of all ranks, returned. Raises ValueError if names or
+        shapes are not those of this engine."""
 
 
 class WordEngine(Engine):
-    """An engine of word vectors, which can also look at another text.
+    """An engine of word vectors, which can also measure its loss on another text.
 
-    Made of a configuration, the int32 stream of ids, -1 at line ends (ids >= V are skipped), the
-    counts [V] of the vocabulary, never increasing, and what words consist of, see
-    `w2v.words.inputs`.
+    Arguments: a configuration; the int32 stream of ids, with -1 at line ends (ids >= V are
+    skipped); the counts [V] of the vocabulary, in descending order; and the n-grams of the words,
+    see `w2v.words.inputs`.
     """
 
     config: Config
@@ -143,36 +142,36 @@ class WordEngine(Engine):
 
     @abstractmethod
     def bounds(self, ranks: int = 1) -> np.ndarray:
-        """Returns the same for a run of so many ranks."""
+        """As in Engine, for a run of `ranks` ranks."""
 
     def shared_tables(self) -> list[SharedTable] | None:
-        """Returns what every rank has its own copy of and trains by itself, if that is how several
-        of them work."""
+        """Returns the tables of which each rank trains its own copy, or None if ranks do not work
+        that way."""
         return None
 
     @classmethod
     @abstractmethod
     def demands(cls, config: Config, vocabulary: int) -> list[Demand]:
-        """Returns what it will allocate for V = vocabulary, where; the last is where training
-        happens."""
+        """Returns the memory needed for V = vocabulary; the last demand is that of the training
+        device."""
 
     @classmethod
     @abstractmethod
     def how(cls, config: Config) -> str:
-        """Returns what it trains with, for people."""
+        """Returns a description of what it trains with, for messages."""
 
     @classmethod
     def compile(cls, config: Config) -> None:
-        """Compiles what can be compiled before there is an engine."""
+        """Compiles, before an engine is made, what can be compiled."""
 
     @property
     @abstractmethod
     def ngrams(self) -> np.ndarray | None:
-        """[rows, dim] float32, what n-grams have, where words are made of such."""
+        """The n-gram rows [rows, dim] float32, or None if words have no n-grams."""
 
     def learnt(self) -> dict[str, np.ndarray]:
-        """Returns what comes out: vectors, n-grams where there are such, and the words' output
-        rows where `vectors` asks for them; views where possible."""
+        """Returns the trained arrays: vectors, n-grams (if there are any) and the words' output
+        rows (if `vectors` needs them); views if possible."""
         found, ngrams = {"vectors": self.vectors}, self.ngrams
         if ngrams is not None:
             found["ngrams"] = ngrams
@@ -182,39 +181,39 @@ class WordEngine(Engine):
         return found
 
     def warning(self) -> str | None:
-        """Returns a sentence about what the run will cost, if that is a lot."""
+        """Returns a sentence about the cost of the run, if that is high."""
         return None
 
     @abstractmethod
     def measure(self, ids: np.ndarray, block: Block, thread: int) -> Tally:
-        """With training at rest: returns what `train` would find in a block of the text `ids` (see
-        `read_only`), whose ids are those of the engine's own text.
+        """Returns the tally that `train` would return for a block of the text `ids` (see
+        `read_only`), which has the same vocabulary. Training must be paused.
 
-        Windows, sub-sampling and noise words come from MEASURED_SEED and the block's index: the
-        same ones every time. Nothing that training goes on from is changed. `threads` threads may
+        Windows, subsampling and noise words depend only on MEASURED_SEED and the block's index, so
+        they are equal every time. The state of training is not changed. `threads` threads may
         measure at once, each with its own number.
         """
 
     def freeze(self, rows: np.ndarray) -> None:
-        """Leaves input rows as they are from now on: those where `rows` [V] uint8 is 1. Raises
-        InputError if this engine cannot: a configuration that asks it for that is refused."""
+        """Freezes the input rows where `rows` [V] uint8 is 1. Raises InputError if this engine
+        does not support that."""
         raise InputError(f"`engine` {self.name} cannot do `freeze`: use `engine` autograd")
 
 
 def blind_loss(config: Config, vocabulary: int) -> float:
-    """Returns about what a prediction among V = vocabulary words costs, in nats, while nothing is
-    learnt; more rather than less, for margins, scales and noise words all add to it."""
+    """Returns about the loss of an untrained model, in nats per prediction, for V = vocabulary;
+    rather too high, because margins, scales and noise words all add to it."""
     nats = math.log(vocabulary) + 1
     for value in vars(config.loss).values():
-        with suppress(TypeError, ValueError):  # a setting that is no number
+        with suppress(TypeError, ValueError):  # a setting that is not a number
             nats += abs(float(value))
     return nats
 
 
 def copied_rows(config: Config, vocabulary: int, ngrams: int, matrices: int) -> int:
-    """Returns how many rows of `dim` numbers are held twice: copied for checkpoints, two matrices
-    and that of the n-grams with `matrices` - 1 rows of their optimizers each, and those of the best
-    epoch; n-grams that `init` brings along, and vectors that are made of several rows."""
+    """Returns how many rows of `dim` numbers are held twice: copies for checkpoints (two matrices
+    and that of the n-grams, with `matrices` - 1 rows of the optimizer each) and of the best epoch;
+    n-grams taken over by `init`, and vectors composed of several rows."""
     saved = config.checkpoints.checkpoint_every is not None
     kept = 1 + saved if config.validation.patience else 0
     composed = vocabulary * bool(ngrams) + ngrams * (config.start.init is not None)
@@ -226,7 +225,7 @@ def copied_rows(config: Config, vocabulary: int, ngrams: int, matrices: int) -> 
 
 
 def check_state(arrays: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]) -> None:
-    """Refuses with a ValueError a state whose names, shapes or types are not those `expected`."""
+    """Raises ValueError unless names, shapes and types of a state are those `expected`."""
     if odd := sorted(set(arrays) ^ set(expected)):
         what = "lacks" if odd[0] in expected else "has an unknown"
         raise ValueError(f"the state {what} {odd[0]!r}")
@@ -234,13 +233,13 @@ def check_state(arrays: Mapping[str, np.ndarray], expected: Mapping[str, np.ndar
         found = arrays[name]
         if (found.shape, found.dtype) != (array.shape, array.dtype):
             there, here = (f"{each.dtype} {[*each.shape]}" for each in (found, array))
-            raise ValueError(f"{name} is {there} in the state, here {here}")
+            raise ValueError(f"{name} is {there} in the state, but {here} in this model")
 
 
 def fill_starting_rows(rows: np.ndarray, seed: int) -> None:
     """Fills input rows [V, dim] uniformly in ±0.25 / sqrt(dim); output rows start at 0.
 
-    word2vec.c starts nearer to 0, ±0.5 / dim, where both matrices' gradients almost vanish.
+    word2vec.c starts closer to 0, in ±0.5 / dim, where both gradients nearly vanish.
     """
     random = np.random.Generator(np.random.PCG64(seed))
     reach = np.float32(0.5 / math.sqrt(rows.shape[1]))
@@ -250,14 +249,15 @@ def fill_starting_rows(rows: np.ndarray, seed: int) -> None:
 
 
 def block_seeds(seed: int, block: Block) -> tuple[np.uint64, np.uint64]:
-    """Returns the seed of sub-sampling, one for an epoch, and that of all else in the block."""
+    """Returns the seed of subsampling, one per epoch, and the seed of all else in the block."""
     epoch = np.random.SeedSequence([seed, 0, block.epoch])
     own = np.random.SeedSequence([seed, 1, block.epoch, block.index])
     return epoch.generate_state(1, np.uint64)[0], own.generate_state(1, np.uint64)[0]
 
 
 def read_only(ids: np.ndarray) -> np.ndarray:
-    """Returns a plain view of a stream of ids: one type for the kernel, memory-mapped or not."""
+    """Returns a plain read-only view of a stream of ids, so that the kernel sees a single type
+    whether or not the stream is memory-mapped."""
     view = np.asarray(ids).view()
     view.flags.writeable = False
     return view

@@ -1,21 +1,19 @@
-"""Several ranks (processes, on one machine or many) train one model: each on its own blocks, with
-its own copy of every row, and from time to time they exchange what they have changed.
+"""Exchange between ranks (processes on one or more machines) that train one model. Each trains its
+own blocks with its own copy of every row; from time to time they exchange their changes.
 
     Δ_r = W_r - base                       of rank r since the row's last exchange, rows [0, hi)
-    base += f · ΣΔ;  W_r += f · ΣΔ - Δ_r   so that all ranks' rows come together
+    base += f · ΣΔ;  W_r += f · ΣΔ - Δ_r   so that the rows of all ranks become equal
     f = (1 + x) / (1 + N·x)                N ranks; x = pull(row) · lr · positions per rank since
 
-The changes are summed, not averaged: a row that few use gets all of its steps. Of a row that all
-use all the time the sum would go N times too far, and is damped (where the formula comes from:
-`w2v.kernels.cpu.merge`). How often a row was used nobody counts: the counts of the vocabulary say
-what to expect.
+Changes are summed, not averaged: a row used by few ranks gets all of its steps. For a row that all
+ranks use constantly, the sum would be N times too large, so it is damped (the formula is derived in
+`w2v.kernels.cpu.merge`). Uses are not counted: how many to expect follows from the word counts.
 
-Rows are sorted, the most used ones first, and these are exchanged after every section; twice as
-many after every second one, and so on, and all of them about FULL times a run and at the epochs'
-ends (`w2v.training.sections`). Ranks of one machine do it in memory that all of them see, ranks of
-several by messages, of which most come one section late. After an exchange of all rows all ranks
-hold the same, bit for bit: only there is a checkpoint possible, and whether it is taken changes
-nothing.
+Rows are sorted by use, most used first. The first rows are exchanged after every section, twice as
+many after every second one, and so on; all rows about FULL times per run and at the end of epochs
+(`w2v.training.sections`). Ranks on one machine exchange through shared memory, ranks on several by
+messages, most of which arrive one section late. After an exchange of all rows all ranks hold the
+same rows, bit for bit. Only then a checkpoint is possible; taking it does not change the result.
 """
 
 from __future__ import annotations
@@ -34,12 +32,12 @@ from w2v.training.world import World
 
 
 class Exchange:
-    """Exchanges the rows of `tables` between the ranks of `world`, every `words` stream positions
-    that each of them trains (None: as many as `default_words` says), with `threads` threads.
+    """Exchanges the rows of `tables` between the ranks of `world` after every `words` stream
+    positions that each of them trains (None: see `default_words`), with `threads` threads.
 
-    An `Exchanging` of the trainer, see `w2v.training.task`. given: words, or None. bytes: of the
-    rows that have been exchanged so far, which took so many seconds. trained: stream positions
-    since `begin`, by all ranks. shapes: how many rows each table has, and how many bytes a row.
+    Implements `Exchanging`, see `w2v.training.task`. given: words, or None. bytes, seconds: size
+    of the rows exchanged so far, and the time it took. trained: stream positions of all ranks
+    since `begin`. shapes: number of rows of each table, and bytes per row.
     """
 
     def __init__(
@@ -62,27 +60,27 @@ class Exchange:
 
     @property
     def sections(self) -> Sections:
-        """Of the run that has begun."""
+        """The sections of the current run."""
         assert self._sections is not None
         return self._sections
 
     @property
     def in_memory(self) -> bool:
-        """Whether it goes through memory that all ranks see."""
+        """Whether rows are exchanged through shared memory."""
         return isinstance(self._way, InMemory)
 
     @property
     def blocks(self) -> int:
-        """Of a section, each rank's."""
+        """The number of blocks of each rank in a section."""
         return self.sections.size
 
     def words(self, positions: int, ranks: int) -> int:
-        """Returns how many stream positions a rank trains between exchanges, in a run of so many
-        over so many ranks."""
+        """Returns the stream positions that a rank trains between exchanges, in a run of so many
+        positions with so many ranks."""
         return self.given or default_words(positions, ranks)
 
     def begin(self, blocks: Blocks, blocks_done: int) -> None:
-        """All ranks hold the same rows now, and training begins there."""
+        """Starts training from here, where all ranks hold the same rows."""
         size = self.world.size
         self._sections = Sections.of(blocks, size, self.words(blocks.positions, size))
         self._met, self.trained = blocks_done, 0
@@ -97,7 +95,7 @@ class Exchange:
         self._way.begin([self._sections.buffered(rows) for rows, _ in self.shapes])
 
     def __call__(self, rest: Rest, whole: bool) -> bool:
-        """With all workers at rest at a section's end: exchanges what is due, or all rows."""
+        """Exchanges what is due, or all rows; call at a section's end with all workers paused."""
         began = time.perf_counter()
         sections, done = self.sections, rest.blocks_done
         blocks, whole = sections.blocks, whole or sections.is_full(done)
@@ -114,10 +112,10 @@ class Exchange:
         return whole
 
     def collect(self) -> None:
-        """What is saved all ranks have."""
+        """Does nothing: all ranks have everything that is saved."""
 
     def _each(self, size: int, step: int, work: Callable[[slice], None]) -> None:
-        """Calls `work` for every slice of `step` of the first `size` rows."""
+        """Calls `work` for consecutive slices of `step` rows that cover the first `size` rows."""
         slices = [slice(at, min(size, at + step)) for at in range(0, size, step)]
         if self._pool is None:
             for each in slices:

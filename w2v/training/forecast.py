@@ -1,16 +1,16 @@
-"""What a run over ranks will come to, from a second of training without exchanges and one with
-them.
+"""Predicts the time of a run with several ranks, from a second of training without exchanges and a
+second with them.
 
-    one      seconds that one rank would train by itself, at the speed it has here beside the others
-    ranks    seconds that they will take together: as in the second one, but that every byte which a
-             run exchanges more or less than it costs what one cost there. On several machines,
-             where a section takes longer than LONG_SECTION, max(one / N, bytes on the way /
+    one      seconds that one rank would need alone, at its speed here while the others also run
+    ranks    seconds that all ranks need together: as measured in the second one, corrected by the
+             cost per byte for the bytes that the run exchanges more or less than it. On several
+             machines, if a section takes longer than LONG_SECTION: max(one / N, hidden bytes /
              bandwidth) + bytes waited for / bandwidth
     efficiency = one / (N · ranks)
 
-Summed in a ring, 2 (N - 1) / N of the bytes that are exchanged leave every rank: those are counted,
-in memory too. Other numbers n of ranks are judged by one / n + (what a byte costs here) · (bytes
-that leave a rank with n).
+Summed in a ring, 2 (N - 1) / N of the exchanged bytes leave every rank; these are counted, also for
+exchanges in memory. Other numbers n of ranks are predicted to take one / n + (the cost of a byte
+here) · (bytes that leave a rank with n).
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from w2v.training.sections import Sections
 from w2v.training.task import Job
 from w2v.training.world import World
 
-LONG_SECTION = 0.1  # seconds: a second holds too few of them
-SENT = 1 << 22  # numbers, to see the bandwidth
-WORSE = 1.05  # times as long: then fewer ranks are recommended
+LONG_SECTION = 0.1  # seconds; a second of training holds too few longer ones
+SENT = 1 << 22  # numbers sent to measure the bandwidth
+WORSE = 1.05  # fewer ranks are recommended if this run takes so many times as long
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What `--dry-run` tells of several ranks; bytes_per_word: that leave a rank for each word of
-    the text that it trains."""
+    """What `--dry-run` reports about several ranks; bytes_per_word: bytes that leave a rank per
+    word of text that it trains."""
 
     ranks: int
     exchange_words: int
@@ -45,8 +45,8 @@ class Forecast:
 
 
 def ring_bytes(exchange: Exchange, blocks: Blocks, ranks: int) -> tuple[float, float]:
-    """Returns how many bytes leave each of so many ranks in the run, while training goes on and
-    while it waits."""
+    """Returns the bytes that leave each of `ranks` ranks during the run: (while training continues,
+    while it waits)."""
     sections = Sections.of(blocks, ranks, exchange.words(blocks.positions, ranks))
     hidden = waited = 0
     step = ranks * sections.size
@@ -63,7 +63,7 @@ def ring_bytes(exchange: Exchange, blocks: Blocks, ranks: int) -> tuple[float, f
 def forecast(
     job: Job, training_seconds: Callable[[Job], float | None], tell: Callable[[str], None]
 ) -> tuple[float | None, Forecast | None]:
-    """Returns the seconds of training, and the rest; tells, where fewer ranks would be faster."""
+    """Returns (seconds of training, forecast); calls `tell` if fewer ranks would be faster."""
     exchange, blocks = job.exchange, job.blocks
     if not isinstance(exchange, Exchange):
         return training_seconds(job), None
@@ -87,16 +87,16 @@ def forecast(
     if times[best] * WORSE < times[size]:
         processes = f"{best} rank{'s' if best > 1 else ''}"
         tell(
-            f"{size} ranks for {blocks.positions:,} words: what they exchange takes longer than it"
-            f" saves; expected efficiency {100 * efficiency:.0f} %; {processes} would be faster, or"
-            " a larger `exchange_words`, which learns less"
+            f"{size} ranks for {blocks.positions:,} words: exchanges take longer than the ranks"
+            f" save; expected efficiency {100 * efficiency:.0f} %; {processes} would be faster, or"
+            " a larger `exchange_words`, with which less is learnt"
         )
     per_word = (hidden + waited) / (blocks.positions / size)
     return seconds, Forecast(size, words, round(per_word, 1), round(efficiency, 3))
 
 
 def _mean(world: World, seconds: float | None) -> float | None:
-    """The mean of all ranks, None if one has none."""
+    """Returns the mean over all ranks, or None if one has none."""
     found = world.agree([seconds or 0.0])
     return float(found.mean()) if found.all() else None
 
@@ -104,11 +104,11 @@ def _mean(world: World, seconds: float | None) -> float | None:
 def _exchanging(
     job: Job, exchange: Exchange, training_seconds: Callable[[Job], float | None], limit: int
 ) -> float | None:
-    """The seconds of the run, by a second of it with sections of at most `limit` words."""
+    """Returns the seconds of the run, from one second with sections of at most `limit` words."""
     blocks, size, given = job.blocks, exchange.world.size, exchange.given
     exchange.given = min(limit, exchange.words(blocks.positions, size))
     exchange.begin(blocks, 0)
-    exchange(Rest(0, 0, None), whole=True)  # for the first time it takes longer
+    exchange(Rest(0, 0, None), whole=True)  # the first exchange takes longer than later ones
     exchange.bytes, exchange.seconds = 0, 0.0
     seconds = _mean(exchange.world, training_seconds(job))
     spent = _mean(exchange.world, exchange.seconds)
@@ -116,12 +116,12 @@ def _exchanging(
     if seconds is None or spent is None:
         return None
     bytes_of_run = sum(ring_bytes(exchange, blocks, size)) * size / (2 * (size - 1))
-    # of both the bytes of the run
+    # both terms are scaled to the bytes of the whole run
     return seconds + spent * (bytes_of_run / exchange.bytes - blocks.positions / exchange.trained)
 
 
 def _bandwidth(world: World) -> float:
-    """Returns bytes per second that leave this rank when an array is summed."""
+    """Returns the bytes per second that leave this rank when an array is summed."""
     array = np.zeros(SENT, np.float32)
     world.sum(array[:1])
     began = time.perf_counter()

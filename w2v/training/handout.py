@@ -1,15 +1,15 @@
-"""Which worker gets which block when, and the moments at which all workers are at rest.
+"""Decides which worker gets which block, and when all workers pause.
 
-Blocks are numbered through the run: epoch · (blocks of an epoch) + index. They are handed out in
-order, in sections. At a section's end every worker waits until the last one has finished; then one
-of them runs `at_rest` and the next section begins. So what `at_rest` sees (for a merge, a
-checkpoint, a validation) is what the blocks before it made, none begun, none missing.
+Blocks are numbered throughout the run: epoch · (blocks per epoch) + index. They are handed out in
+order, in sections. At the end of a section every worker waits until the last one has finished; then
+one of them calls `at_rest`, and the next section begins. So `at_rest` (for a merge, a checkpoint, a
+validation) sees the result of exactly the blocks before it.
 
-    free       a section ends with the epoch, if someone wants to know, or at a requested pause
-    in rounds  a section is one block for every worker, worker t always gets the t-th: with merges
-               at their ends the outcome does not depend on how fast the threads are
-    over ranks a section is so many blocks for every rank, each its own; or a single one that all
-               ranks train together. In rounds the workers rest inside of it too.
+    free         a section ends with the epoch, if that is wanted, or when a pause is requested
+    in rounds    a section is one block per worker, and worker t always gets the t-th: with a merge
+                 at its end the result does not depend on the speed of the threads
+    with ranks   a section is a number of blocks per rank, each its own, or a single block that all
+                 ranks train together; in rounds the workers also pause within a section
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from w2v.training.schedule import Block, Blocks
 
 @dataclass(frozen=True)
 class Rest:
-    """All workers are at rest.
+    """A pause of all workers.
 
-    blocks: that this process's workers have trained since the last rest. blocks_done: of the whole
-    run. epoch_ended: the epoch (from 0) whose last block was among them, or None. inside: the
-    section goes on; what other ranks have done of it is not known.
+    blocks: number trained by this process's workers since the last pause. blocks_done: of the whole
+    run. epoch_ended: the epoch (from 0) whose last block was among them, or None. inside: whether
+    the section continues; what other ranks have done of it is then unknown.
     """
 
     blocks: int
@@ -38,9 +38,9 @@ class Rest:
 
 @dataclass(frozen=True)
 class Share:
-    """What of a section is this rank's: the rank-th `blocks` blocks of it, or the rank-th part of
-    what the epoch has left; 0: a section is one block, which all ranks train together. None: there
-    is one rank, and sections are as long as they may be."""
+    """This rank's share of a section. blocks: how many blocks each rank trains in a section (fewer
+    in the last one of an epoch); 0: a section is one block that all ranks train together; None:
+    there is a single rank, and sections are as long as possible."""
 
     rank: int = 0
     ranks: int = 1
@@ -48,11 +48,11 @@ class Share:
 
 
 class Handout:
-    """Hands the blocks of a run to `workers` threads.
+    """Hands out the blocks of a run to `workers` threads.
 
-    at_rest: called at every section's end; True ends the run. stopped: asked before every block;
-    True ends the run at the section's end, which is then at once. epoch_ends: whether an epoch's
-    end is a section's end. Over ranks, nothing but `at_rest` ends a section or the run.
+    at_rest: is called at the end of every section; True ends the run. stopped: is called before
+    every block; True ends the section, and then the run. epoch_ends: whether a section ends with
+    each epoch. With several ranks, only `at_rest` ends the run.
     """
 
     def __init__(
@@ -88,22 +88,22 @@ class Handout:
 
     @property
     def blocks_done(self) -> int:
-        """How many blocks of the whole run are finished, by earlier processes too; over ranks, how
-        many when the section began."""
+        """The number of finished blocks of the whole run, including earlier processes; with several
+        ranks, the number at the start of the section."""
         return self._done if self._share.blocks is None else self._section
 
     def pause(self) -> None:
-        """Asks for a rest as soon as the blocks in work are done."""
+        """Requests a pause as soon as the current blocks are finished."""
         self._pause = True
 
     def end(self) -> None:
-        """No more blocks, at once."""
+        """Ends the run: no more blocks are handed out."""
         with self._condition:
             self._ended = True
             self._condition.notify_all()
 
     def next(self, worker: int) -> Block | None:
-        """The worker's next block, when it has finished the one before; None at the end."""
+        """Returns the worker's next block, after it has finished the last; None at the end."""
         with self._condition:
             if self._working[worker]:
                 self._working[worker] = False
@@ -123,7 +123,7 @@ class Handout:
             return None
 
     def _take(self, worker: int) -> int | None:
-        """The number of the worker's block in this section, if there is one left."""
+        """Returns the number of the worker's next block in this section, or None."""
         if not self._in_rounds:
             if self._next >= self._limit:
                 return None
@@ -136,7 +136,7 @@ class Handout:
         return number
 
     def _rest(self) -> None:
-        """At a section's end: lets `at_rest` work, and opens the next section."""
+        """Ends a section: calls `at_rest`, and opens the next section."""
         stops, blocks = self._stopped(), self._done - self._begin
         self._pause = False
         alone = self._share.blocks is None
@@ -153,8 +153,8 @@ class Handout:
         self._open(done)
 
     def _open(self, begin: int) -> None:
-        """Begins a section with block `begin`: this rank's own ones end before `_own_end`, those of
-        this round before `_limit`."""
+        """Opens a section at block `begin`. This rank's blocks end before `_own_end`, those of this
+        round before `_limit`."""
         share, epochs = self._share, begin // self._blocks.per_epoch + 1
         epoch_end = min(epochs * self._blocks.per_epoch, len(self._blocks))
         self._section = self._begin = self._next = self._done = begin

@@ -1,15 +1,16 @@
-"""The exchange between ranks of one machine, through memory that all of them see.
+"""The exchange between ranks on one machine, through shared memory.
 
-It holds `base`, and for every rank room for some rows. What is due goes its way in pieces:
+The memory holds `base` and, for every rank, a buffer for some rows. The due rows are exchanged in
+pieces:
 
-    every rank gives its rows, but those of its share, an N-th
-    -- all have come here --
-    of its share it makes base += f · ΣΔ, see `w2v.training.exchange`
-    -- all have come here --
-    and takes the others' shares out of base
+    every rank copies its rows into its buffer, except those of its share, an N-th
+    -- barrier --
+    for its share it computes base += f · ΣΔ, see `w2v.training.exchange`
+    -- barrier --
+    and copies the shares of the others from base
 
-Of two ranks each reads or writes 4.5 times the rows' bytes so, where sums that go through sockets
-take about 20; so nothing need be late.
+With two ranks each reads or writes 4.5 times the bytes of the rows, whereas sums over sockets take
+about 20; so no exchange needs to be late.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ import numpy as np
 from w2v.training.shared_rows import Due, Each, Merge, SharedRows, Tables
 from w2v.training.world import World
 
-PIECE = 1 << 22  # numbers that all ranks together give at a time: they stay in the cache
+PIECE = 1 << 22  # numbers of all ranks together in a piece, so that it stays in the cache
 
 
 class Segment(NamedTuple):
-    """Some rows of a table, what they were when last exchanged, and room for those of each rank."""
+    """Some rows of a table, their values at the last exchange, and the buffers of all ranks."""
 
     table: SharedRows
     rows: slice
@@ -37,7 +38,7 @@ class Segment(NamedTuple):
 
 
 class InMemory:
-    """The way of the rows of `tables`; `merge` sums the changes."""
+    """Exchanges the rows of `tables`; `merge` adds up the changes."""
 
     def __init__(
         self, tables: Tables, world: World, each: Each, memory: np.ndarray, merge: Merge
@@ -49,23 +50,23 @@ class InMemory:
 
     @staticmethod
     def numbers(tables: Tables, ranks: int) -> int:
-        """Returns how many float32 the memory must hold."""
+        """Returns how many float32 numbers the memory must hold."""
         size, widest = sum(each.rows.size for each in tables), max(each.width for each in tables)
         return size + ranks * max(widest, min(size, PIECE // ranks))
 
     def begin(self, late: Sequence[int]) -> None:
-        """All ranks hold the same rows now; nothing will be late."""
+        """Starts: all ranks hold the same rows now. `late` is unused, as nothing is late here."""
         rows, none = self._tables[0].rows[:0], np.zeros(0, np.float32)
         room = none.reshape(self._world.size, *rows.shape)
         self._merge(rows, rows, room, 0, 0, none, 0, 0)  # compiles it
-        self._world.barrier()  # nobody takes rows of an exchange before
+        self._world.barrier()  # so that no rank still reads `base` from an earlier exchange
         for table, base in zip(self._tables, self._bases, strict=True):
             own = self._share(len(base))
             base[own] = table.rows[own]
         self._world.barrier()
 
     def __call__(self, due: Due) -> None:
-        """Exchanges what is due."""
+        """Exchanges the rows that are due."""
         for piece in self._pieces(due.ends):
             for table, _, here, _, room in piece:
                 self._copy_others(table, room[self._world.rank], here)
@@ -79,7 +80,7 @@ class InMemory:
                 table.meet(rows, due)
 
     def _pieces(self, ends: Sequence[int]) -> Iterator[list[Segment]]:
-        """The first rows of all tables, in pieces for which there is room."""
+        """Yields the first rows of all tables, in pieces that fit the buffers."""
         piece: list[Segment] = []
         used, ranks = 0, self._world.size
         for table, base, end in zip(self._tables, self._bases, ends, strict=True):
@@ -98,7 +99,7 @@ class InMemory:
             yield piece
 
     def _share(self, rows: int) -> slice:
-        """What of so many rows this rank puts together."""
+        """Returns this rank's share of so many rows, whose changes it adds up."""
         rank, ranks = self._world.rank, self._world.size
         return slice(rows * rank // ranks, rows * (rank + 1) // ranks)
 
@@ -110,7 +111,7 @@ class InMemory:
         self._each(len(factor), table.step, lambda at: self._merge(*given, at.start, at.stop))
 
     def _copy_others(self, table: SharedRows, target: np.ndarray, source: np.ndarray) -> None:
-        """target = source [n, width] but for this rank's share."""
+        """Copies source [n, width] to target, except for this rank's share."""
         own = self._share(len(source))
         for part in (slice(own.start), slice(own.stop, None)):
             to, of = target[part], source[part]

@@ -1,5 +1,4 @@
-"""What the ranks of a run agree on at a section's end: what they have done, and what ends the
-run."""
+"""What ranks agree on at the end of a section: what they have done, and whether the run ends."""
 
 from __future__ import annotations
 
@@ -14,13 +13,13 @@ from w2v.training.result import Diverged
 from w2v.training.task import Exchanging
 from w2v.training.world import LONG, Lost
 
-SECONDS = 60.0  # the least that a rank is waited for while training
-SECTIONS = 10  # or so many times the longest section, if that is more
+SECONDS = 60.0  # fewest seconds to wait for a rank during training
+SECTIONS = 10  # or this many times the longest section, if that is more
 GOES_ON, FAILED, DIVERGED = range(3)
 
 
 class Meeting:
-    """The ranks' agreement. stopped: whether one of them has been asked to end the run."""
+    """The agreement between ranks. stopped: whether any rank was asked to end the run."""
 
     def __init__(self, exchange: Exchanging, stop: threading.Event) -> None:
         self._exchange, self._stop, self.world = exchange, stop, exchange.world
@@ -30,30 +29,30 @@ class Meeting:
 
     @property
     def share(self) -> Share:
-        """What of a section is this rank's."""
+        """This rank's share of a section."""
         return Share(self.world.rank, self.world.size, self._exchange.blocks)
 
     def sums(self, own: Tally, saves: bool = False) -> Tally:
-        """Returns what all ranks have done in the section that has ended; raises what has failed on
-        one of them. saves: whether this one is going to save the run's state."""
+        """Returns the sums over all ranks for the section that has ended; raises an error that
+        occurred on any of them. saves: whether this rank is about to save the state of the run."""
         self.world.patience = self._patience
         return self._agree(own, None, saves)
 
     def after_epoch(self) -> None:
-        """Waits until rank 0 has told its caller of an epoch, who may have had enough."""
+        """Waits until rank 0 has reported an epoch to its caller, who may end the run."""
         self.wait_long()
         self._agree(Tally(), None)
 
     def failed(self, error: BaseException) -> None:
-        """This rank's share has failed, which ends the run everywhere."""
-        # whoever trains together is in the middle of a step now, unless the block has ended
+        """Ends the run on all ranks, because this rank has failed."""
+        # ranks that train together are in the middle of a step, unless the block has ended
         meets = not self._over and (self._exchange.blocks or isinstance(error, Diverged))
         if meets and isinstance(error, Exception) and not isinstance(error, Lost | Elsewhere):
             self._agree(Tally(), error)
 
     def same(self, rest: Rest, ends: bool) -> bool:
         """Exchanges what was learnt; returns whether all ranks hold the same now. `ends`: the run
-        is done."""
+        is complete."""
         same = self._exchange(rest, self.stopped)
         if same and (self._saves or self.stopped or ends or rest.epoch_ended is not None):
             self._exchange.collect()
@@ -85,7 +84,7 @@ class Meeting:
         return Tally(loss, *map(int, counts))
 
     def _heed(self, number: int) -> None:
-        """Another rank's request to stop is this one's too."""
+        """Applies another rank's request to stop to this one."""
         if not self._stop.is_set():
             if hasattr(self._stop, "signal_number"):
                 self._stop.signal_number = number
@@ -96,9 +95,9 @@ class Meeting:
         return max(self._least, SECTIONS * self._longest)
 
     def go_on(self) -> None:
-        """A section begins."""
+        """Starts the time of a section."""
         self._began, self.world.patience = time.monotonic(), self._patience
 
     def wait_long(self) -> None:
-        """From here on, until `go_on`, one rank may do what takes long while the others wait."""
+        """From here until `go_on`, one rank may do something long while the others wait."""
         self.world.patience = LONG

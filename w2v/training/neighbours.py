@@ -1,5 +1,5 @@
-"""Ranks of one machine: sockets over which they meet in microseconds, and memory that all of them
-see. Nothing of it is left behind, whatever becomes of the processes."""
+"""Communication between ranks on one machine: sockets with latencies of microseconds, and shared
+memory. Neither leaves anything behind, however the processes end."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from w2v.training.world import World
 
 LONGEST = 1 << 16  # bytes of a message
-PATIENCE = 60.0  # seconds, for ranks that have said that they are there
+PATIENCE = 60.0  # seconds to wait for ranks that have joined
 
 
 class Neighbours:
-    """links: rank 0's to the others in their order, another rank's to rank 0."""
+    """Connected ranks. links: of rank 0, to the others in their order; of others, to rank 0."""
 
     def __init__(self, world: World, links: list[socket.socket]) -> None:
         self._world, self._links = world, links
 
     @classmethod
     def find(cls, world: World) -> Neighbours | None:
-        """Returns all ranks as neighbours; None where one is out of reach of rank 0."""
+        """Connects all ranks; returns None if one cannot reach rank 0 on its machine."""
         name, own = "", None
-        with suppress(OSError, AttributeError):  # only Linux has what it takes
+        with suppress(OSError, AttributeError):  # these sockets exist only on Linux
             own = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             own.settimeout(PATIENCE)
             if world.rank == 0 and (os.memfd_create, socket.SO_PEERCRED):
@@ -48,8 +48,8 @@ class Neighbours:
         return cls(world, [own] if world.rank else _accepted(own, world.size))
 
     def meet(self, own: bytes) -> bytes:
-        """Returns what all ranks say, in their order; all say as much. OSError: one has gone away,
-        TimeoutError: or has not come."""
+        """Returns the messages of all ranks, which must have the same length, concatenated. Raises
+        OSError if a rank has ended, TimeoutError if it does not answer in time."""
         until = time.monotonic() + self._world.patience
         if self._world.rank:
             self._links[0].send(own)
@@ -60,8 +60,8 @@ class Neighbours:
         return said
 
     def memory(self, size: int) -> mmap.mmap | None:
-        """Returns as many bytes that all ranks see, zeros; None where they cannot be had. Raises
-        what `meet` does."""
+        """Returns zeroed memory of `size` bytes, shared by all ranks, or None if that is not
+        possible. Raises the same errors as `meet`."""
         found, descriptors = None, list[int]()
         if self._world.rank:
             self._links[0].settimeout(self._world.patience)
@@ -79,7 +79,7 @@ class Neighbours:
         return found if self._world.agree([found is not None]).all() else None
 
     def leave(self) -> None:
-        """This rank meets nobody any more."""
+        """Closes this rank's connections."""
         for link in self._links:
             link.close()
 
@@ -88,7 +88,7 @@ def _heard(link: socket.socket, size: int, until: float) -> bytes:
     link.settimeout(max(1e-3, until - time.monotonic()))
     said = link.recv(size)
     if not said:
-        raise ConnectionResetError("the other end has gone away")
+        raise ConnectionResetError("the other rank has ended")
     return said
 
 
@@ -98,7 +98,7 @@ def _of_this_user(link: socket.socket) -> bool:
 
 
 def _accepted(server: socket.socket, size: int) -> list[socket.socket]:
-    """The links to all others, which have connected, in their order."""
+    """Accepts the connections of all other ranks and returns them in order."""
     found: dict[int, socket.socket] = {}
     with server:
         while len(found) < size - 1:

@@ -1,16 +1,16 @@
-"""The gradients of a step, and optimizers that touch only the rows that have one. Momentum is not
-among them: it moves every row every step.
+"""The gradients of a step, and optimizers that update only the rows that have one. None of them has
+momentum, which would move every row in every step.
 
     sgd          x -= lr g
     adagrad      x -= lr g / sqrt(sum of the row's mean g² so far)      one number per row
-    sparse-adam  Adam whose averages of a row only move when the row has a gradient, as in
+    sparse-adam  Adam in which a row's averages change only when the row has a gradient, as in
                  torch.optim.SparseAdam
     adamw        the same, and x -= lr decay x beforehand (Loshchilov and Hutter 2019,
                  arXiv:1711.05101)
 
 g is the gradient of the *sum* over the batch's predictions. Adagrad is Duchi et al. 2011 with one
-rate per row instead of one per element (FBGEMM's "exact row-wise adagrad"): the same accuracy at a
-hundredth of the state.
+rate per row instead of one per element (FBGEMM's "exact row-wise adagrad"): the same accuracy with
+a hundredth of the state.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ ADAM_EPSILON = 1e-8
 
 
 class RowOptimizer(ABC):
-    """Updates one table [R, …] in place; what it remembers of the rows is in tensors of its own."""
+    """Updates one table [R, …] in place; keeps its state about the rows in tensors of its own."""
 
     def __init__(self, table: Tensor) -> None:
         self._table = table if table.dim() else table[None]
 
     def update(self, gradient: Tensor, lr: float, rows: Tensor | None = None) -> None:
-        """One step. gradient: of the whole table, dense or sparse (COO), or of the distinct `rows`
-        of it."""
+        """Takes one step. gradient: of the whole table, dense or sparse (COO), or of the distinct
+        `rows` of it."""
         lr = min(lr, HIGHEST_RATE)
         if gradient.is_sparse:
             assert rows is None
@@ -52,18 +52,18 @@ class RowOptimizer(ABC):
             self._update_rows(gradient, lr, rows)
 
     def state(self) -> dict[str, Tensor]:
-        """Returns what it remembers, by name: the tensors themselves, to be read or overwritten."""
+        """Returns the optimizer's tensors by name, to be read or overwritten."""
         return {}
 
     @classmethod
     @abstractmethod
     def _update_all(cls, several: list[Any], gradients: list[Tensor], lr: float) -> None:
-        """One step of all rows of several optimizers of this class, each with its gradient. On a
-        GPU that takes few kernels where PyTorch has such for many tables."""
+        """Takes one step on all rows of several optimizers of this class, each with its gradient;
+        on a GPU with few kernels, where PyTorch has operators for many tables."""
 
     @abstractmethod
     def _update_rows(self, gradient: Tensor, lr: float, rows: Tensor) -> None:
-        """One step of `rows` with their gradient."""
+        """Takes one step on `rows` with their gradient."""
 
 
 class Sgd(RowOptimizer):
@@ -97,7 +97,7 @@ class Adagrad(RowOptimizer):
 
 
 class SparseAdam(RowOptimizer):
-    """The number of steps is that of the table, not of a row."""
+    """Counts steps per table, not per row."""
 
     def __init__(self, table: Tensor) -> None:
         super().__init__(table)
@@ -132,7 +132,7 @@ class SparseAdam(RowOptimizer):
         self._square.index_copy_(0, rows, square)
 
     def _next_step(self) -> tuple[float, float]:
-        """(1 - beta1^n, sqrt(1 - beta2^n)) of the n-th step, which this is."""
+        """Counts a step; returns (1 - beta1^n, sqrt(1 - beta2^n)) for the n-th step."""
         self._counted += 1
         first, second = (1 - beta ** int(self._counted) for beta in BETAS)
         return first, second**0.5
@@ -166,7 +166,7 @@ STATE_ROWS = {"sgd": 0, "adagrad": 0, "sparse-adam": 2, "adamw": 2}
 
 @dataclass
 class Gradient:
-    """Of one parameter: `values` are those of its distinct `rows`, or of all (None)."""
+    """The gradient of one parameter; `values` are those of the distinct `rows`, or all (None)."""
 
     name: str
     values: Tensor
@@ -174,14 +174,14 @@ class Gradient:
 
 
 def gathered(parameters: Iterable[tuple[str, Tensor]]) -> list[Gradient]:
-    """Takes the gradients away from named parameters, with one entry per row of a sparse one."""
+    """Removes and returns the gradients of named parameters, with one entry per row if sparse."""
     return gathered_with(parameters, None)[0]
 
 
 def gathered_with(
     parameters: Iterable[tuple[str, Tensor]], number: Tensor | None
 ) -> tuple[list[Gradient], float]:
-    """The same, and the value of a number: a GPU is waited for once, not for each of them."""
+    """As `gathered`; also returns the value of a number, so that a GPU is waited for only once."""
     found, counts = [], [] if number is None else [number.double()]
     repeated: list[tuple[Gradient, Tensor]] = []
     for name, parameter in parameters:
@@ -209,7 +209,7 @@ def gathered_with(
 
 
 def norm(gradients: list[Gradient]) -> Tensor:
-    """The Euclidean norm of all gradients as one vector."""
+    """Returns the Euclidean norm of all gradients as one vector."""
     if not gradients:
         return torch.zeros(())
     norms = torch._foreach_norm([gradient.values for gradient in gradients])
@@ -218,8 +218,8 @@ def norm(gradients: list[Gradient]) -> Tensor:
 
 
 def shortening(length: Tensor, most: float) -> float | Tensor:
-    """The factor that makes a vector of this length, float64, no longer than `most`; that of a GPU
-    stays there. A length that is no number shows in the next loss."""
+    """Returns the factor that limits a vector of this length (float64) to `most`; on a GPU it stays
+    there. A NaN length has no effect here and shows in the next loss."""
     if distant(length):
         factor: Tensor = most / length.nan_to_num(0.0).clamp_min(most)
         return factor.float()
@@ -230,8 +230,8 @@ def shortening(length: Tensor, most: float) -> float | Tensor:
 def update_all(
     optimizers: Mapping[str, RowOptimizer], gradients: list[Gradient], lr: float
 ) -> None:
-    """One step of the optimizers of named tables. On a GPU the dense gradients take it together: by
-    far the most of its kernels would be for small ones."""
+    """Takes one step with the optimizers of named tables. On a GPU dense gradients are processed
+    together, because otherwise most kernels would be for small tables."""
     together: dict[type[RowOptimizer], list[Gradient]] = {}
     for gradient in gradients:
         optimizer = optimizers[gradient.name]
@@ -249,7 +249,7 @@ def update_all(
 
 
 def states(optimizers: Mapping[str, RowOptimizer]) -> dict[str, Tensor]:
-    """Returns what the optimizers of named tables remember, as `optimizer.TABLE.NAME`."""
+    """Returns the state of the optimizers of named tables, as `optimizer.TABLE.NAME`."""
     return {
         f"optimizer.{table}.{name}": tensor
         for table, optimizer in optimizers.items()
@@ -258,7 +258,7 @@ def states(optimizers: Mapping[str, RowOptimizer]) -> dict[str, Tensor]:
 
 
 def _mean_squares(gradient: Tensor) -> Tensor:
-    """Of each row of a gradient [R, …]: [R]."""
+    """Returns the mean square of each row of a gradient [R, …]: [R]."""
     # also of no rows: all may be frozen
     flat = gradient.reshape(len(gradient), gradient.shape[1:].numel())
     squares: Tensor = torch.linalg.vector_norm(flat, dim=1).square_() / flat.shape[1]
@@ -266,5 +266,5 @@ def _mean_squares(gradient: Tensor) -> Tensor:
 
 
 def _column(numbers: Tensor, like: Tensor) -> Tensor:
-    """numbers [R] shaped so that they multiply the rows of `like` [R, …]."""
+    """Returns numbers [R] in a shape that multiplies the rows of `like` [R, …]."""
     return numbers.view(-1, *[1] * (like.dim() - 1))

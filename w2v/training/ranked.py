@@ -1,5 +1,5 @@
-"""Gradients over ranks: summed, dense ones in place, those of single rows over all rows that a rank
-has used. The same bytes come out on every rank."""
+"""Sums gradients over ranks: dense ones in place, row gradients over all rows that any rank has
+used. The result is bit-identical on all ranks."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from w2v.training.optimizers import Gradient
 from w2v.training.rows import summed_rows
 from w2v.training.world import World
 
-SMALL = 1 << 16  # numbers; smaller gradients travel together
-NONE, DENSE = -2, -1  # in the place of a number of rows
+SMALL = 1 << 16  # numbers; smaller gradients are sent together
+NONE, DENSE = -2, -1  # instead of a number of rows: no gradient, a dense gradient
 
 
 def summed_over(
     world: World, gradients: list[Gradient], parameters: Mapping[str, Tensor]
 ) -> list[Gradient]:
-    """Returns the sums of all ranks' gradients of the named parameters. A parameter may have one on
-    some ranks only; one of rows is dense where it is so on any rank."""
+    """Returns the sums over all ranks of the gradients of named parameters. A parameter may have a
+    gradient on some ranks only; the sum of row gradients is dense if any of them is."""
     if world.size == 1:
         return gradients
     own = {gradient.name: gradient for gradient in gradients}
@@ -59,7 +59,7 @@ def _dense(gradient: Gradient | None, parameter: Tensor) -> Tensor:
 
 
 def _sum_dense(world: World, tensors: list[Tensor]) -> None:
-    """Sums in place; the small ones of a type as one message."""
+    """Sums in place; small tensors of the same dtype are sent as one message."""
     small = [tensor for tensor in tensors if tensor.numel() < SMALL]
     started = [world.start_sum(tensor) for tensor in tensors if tensor.numel() >= SMALL]
     for dtype in sorted({tensor.dtype for tensor in small}, key=str):
@@ -75,8 +75,8 @@ def _sum_dense(world: World, tensors: list[Tensor]) -> None:
 
 
 def _summed_rows(world: World, own: Gradient, parameter: Tensor) -> Gradient:
-    """Added up in the order of the ranks, on the CPU: where the order is left to the hardware,
-    ranks would drift apart."""
+    """Returns the sum of row gradients, added on the CPU in rank order: an order chosen by the
+    hardware would let ranks drift apart."""
     assert own.rows is not None
     rows = np.concatenate(world.gather(own.rows.cpu().numpy()))
     values = np.concatenate(world.gather(own.values.cpu().reshape(-1).numpy()))

@@ -1,5 +1,5 @@
-"""What a training run tells its caller: messages and progress while it runs, a plan before, a
-summary after."""
+"""What a training run reports: messages and progress while it runs, a plan before, a summary
+after."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True)
 class Progress:
-    """The state of training at one moment."""
+    """The progress of training at one moment."""
 
-    fraction: float  # of all words of all epochs, 0 to 1
-    words: int  # of the corpus worked off so far, over all epochs
+    fraction: float  # done, of all words of all epochs, 0 to 1
+    words: int  # of the corpus processed so far, over all epochs
     words_per_second: float
     lr: float
-    loss: float  # nats per prediction, mean since the last report; nan before the first
+    loss: float  # nats per prediction, mean since the last report; NaN before the first
     seconds_left: float
-    epoch: int  # the one under way, from 1
+    epoch: int  # the current one, from 1
     unit: str = "words"  # what is counted: words, or the tokens of a language model
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that a run tells programs: event["loss"] of a kind that has one.
+    """An event that a run reports to callbacks. event["loss"] is a value of it; `kind` is one of:
 
-    progress    fraction, words, words_per_second, lr, loss, seconds_left, epoch
+    progress    fraction, words, words_per_second, lr, loss, seconds_left, epoch, unit
     epoch       epoch (from 1), loss (mean nats per prediction), predictions, words
-    validation  epoch, and what metrics.jsonl says of the measurement
+    validation  epoch, and the figures of the measurement as in metrics.jsonl
     checkpoint  path, step
     """
 
@@ -40,56 +40,56 @@ class Event:
 
 
 class Reporter(Protocol):
-    """Where a run sends what people should see; the command line shows it on stderr."""
+    """Receives what a run reports to people; the command line shows it on stderr."""
 
     def note(self, text: str) -> None:
-        """Something good to know."""
+        """Reports something good to know."""
 
     def warn(self, text: str) -> None:
-        """Something that may not be what the user wanted."""
+        """Reports something that the user may not have wanted."""
 
     def stage(self, text: str) -> None:
-        """A new part of the work begins."""
+        """Reports that a new part of the work begins."""
 
     def milestone(self, text: str) -> None:
-        """Something that was found out while training, such as a perplexity."""
+        """Reports a finding during training, such as a perplexity."""
 
     def reading(self, done_bytes: int, total_bytes: int | None) -> None:
-        """The corpus is being read; `total_bytes` is None for a stream."""
+        """Reports progress in reading the corpus; `total_bytes` is None for a stream."""
 
     def training(self, progress: Progress) -> None:
-        """Training goes on; may be called often."""
+        """Reports progress of training; may be called often."""
 
     def happened(self, event: Event) -> None:
-        """An epoch, a measurement or a checkpoint is done. Called by any thread."""
+        """Reports the end of an epoch, a measurement or a checkpoint. Called from any thread."""
 
 
 class SilentReporter:
-    """A Reporter for callers who want to hear nothing."""
+    """A Reporter that ignores everything."""
 
     def note(self, *told: Any, **named: Any) -> None:
-        """Does nothing, as all others."""
+        """Does nothing, like all other methods."""
 
     warn = stage = milestone = reading = training = happened = note
 
 
 @dataclass(frozen=True)
 class Words:
-    """Word counts that reconcile: read = in_vocabulary + left_out; passed = trained + subsampled +
-    passed_left_out; and of a run that came to its end passed = epochs * (read - remainder).
+    """Word counts, which add up: read = in_vocabulary + left_out; passed = trained + subsampled +
+    passed_left_out; and if the run is complete, passed = epochs * (read - remainder).
 
-    Of a language model: tokens, line ends among them (with `subwords` parts of words); left out are
-    those that are read as <unk>, and trained as such.
+    For a language model they count tokens, including line ends (with `subwords`, parts of words);
+    left_out are the tokens read as <unk>, which are trained as such.
     """
 
     read: int  # in the corpus, once
-    in_vocabulary: int  # of those
-    left_out: int  # of those: below `min_count` or beyond `max_vocab`
-    passed: int  # over all epochs; less if interrupted
-    trained: int  # of those
-    subsampled: int  # of those: left out at random by `sample`
-    passed_left_out: int  # of those: not in the vocabulary
-    remainder: int = 0  # at the end of a language model's text: they fill no row of its columns
+    in_vocabulary: int  # of those read
+    left_out: int  # of those read: below `min_count` or beyond `max_vocab`
+    passed: int  # over all epochs; fewer if interrupted
+    trained: int  # of those passed
+    subsampled: int  # of those passed: left out at random by `sample`
+    passed_left_out: int  # of those passed: not in the vocabulary
+    remainder: int = 0  # last tokens of a language model's text, which fill no row of its columns
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Seconds:
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What a run did: summary.json and `w2v train --json`."""
+    """The summary of a run: summary.json and the output of `w2v train --json`."""
 
     output: str
     model: str
@@ -114,21 +114,21 @@ class RunSummary:
     seconds: Seconds
     words_per_second: float
     final_loss: float | None  # nats per prediction over the last epoch
-    # over all epochs: pairs of a context word and a target; of a window and a target in cbow
+    # over all epochs: pairs of a context word and a target, or for cbow, of a window and a target
     predictions: int
     dim: int
     epochs: int  # asked for
-    epochs_done: float  # 2.5 = interrupted half way through the third
+    epochs_done: float  # 2.5: interrupted halfway through the third
     interrupted: bool
     seed: int
     threads: int
-    checkpoint: str | None = None  # the latest, from which `resume` goes on
-    validation: dict[str, Any] | None = None  # what `valid` says of the result
-    # what metrics.jsonl says, and a line for each epoch
+    checkpoint: str | None = None  # the latest, from which the run can be resumed
+    validation: dict[str, Any] | None = None  # figures of the result on the text `valid`
+    # the lines of metrics.jsonl, and one entry for each epoch
     history: list[dict[str, Any]] = field(default_factory=list, compare=False, repr=False)
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns nested plain values, ready for JSON; without the history."""
+        """Returns nested plain values that JSON can hold, without the history."""
         values = asdict(replace(self, history=[]))
         del values["history"]
         if self.validation is None:
@@ -138,8 +138,7 @@ class RunSummary:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run would do and need (`--dry-run`). Times are estimates, in seconds; None when
-    nothing is known."""
+    """What a run would do and need (`--dry-run`). Times are estimates in seconds, or None."""
 
     output: str
     model: str
@@ -158,7 +157,7 @@ class Plan:
     over_ranks: Mapping[str, Any] = field(default_factory=dict)  # see `w2v.training.forecast`
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns plain values, ready for JSON."""
+        """Returns plain values that JSON can hold."""
         values = asdict(self)
         over_ranks: dict[str, Any] = values.pop("over_ranks")
         return values | over_ranks

@@ -1,4 +1,4 @@
-"""What training has come to: tallies, metrics, and the error that ends it."""
+"""The results of training: tallies, metrics, and the error of a diverged run."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ from w2v.training.engine import Tally
 
 
 class Diverged(RunError):
-    """The loss is no longer a number; the sentence says where, at which rate, and what may help."""
+    """Raised when the loss is not finite any more; the message says where, the rate, the remedy."""
 
 
 @dataclass
 class TrainingResult:
-    """What came out: tallies in all and by epoch begun, the lines of metrics.jsonl, and how far the
-    run got.
+    """The state of training: tallies in total and by epoch, the lines of metrics.jsonl, and how far
+    the run has got. All of it includes what was done before the run was resumed.
 
-    logged: the part of `total` that the lines of metrics.jsonl account for. seconds: of training,
-    those before a resumption included, as everything here.
+    logged: the part of `total` that the lines of metrics.jsonl account for. seconds: of training.
     """
 
     total: Tally = field(default_factory=Tally)
@@ -29,11 +28,11 @@ class TrainingResult:
     metrics: list[dict[str, Any]] = field(default_factory=list)
     logged: Tally = field(default_factory=Tally)
     fraction: float = 0.0
-    seconds: float = 0.0  # training itself, without what was done at rest
+    seconds: float = 0.0  # training only, without the time in which it was paused
     interrupted: bool = False
 
     def add(self, epoch: int, tally: Tally) -> None:
-        """Books what happened in one block of an epoch (from 0)."""
+        """Adds the tally of blocks of an epoch (counted from 0)."""
         while len(self.epochs) <= epoch:
             self.epochs.append(Tally())
         self.epochs[epoch].add(tally)
@@ -41,12 +40,12 @@ class TrainingResult:
 
     @property
     def last_loss(self) -> float | None:
-        """The mean loss of the last epoch begun; None without a prediction."""
+        """The mean loss of the last epoch begun; None without predictions."""
         losses = [tally.mean_loss for tally in self.epochs if tally.predictions]
         return losses[-1] if losses else None
 
     def epoch(self, number: int) -> dict[str, Any]:
-        """Returns what people and programs are told of an epoch (from 0)."""
+        """Returns what is reported about an epoch (counted from 0)."""
         tally = self.epochs[number]
         return {
             "epoch": number + 1,
@@ -56,12 +55,12 @@ class TrainingResult:
         }
 
     def history(self) -> list[dict[str, Any]]:
-        """Returns the lines of metrics.jsonl, and behind them one for each epoch begun."""
+        """Returns the lines of metrics.jsonl, then one entry for each epoch begun."""
         epochs = [{"kind": "epoch", **self.epoch(number)} for number in range(len(self.epochs))]
         return [*self.metrics, *epochs]
 
     def state(self) -> dict[str, Any]:
-        """Plain values for a checkpoint: all but the metrics, which have a file of their own."""
+        """Returns plain values for a checkpoint, except the metrics, which have their own file."""
         values = asdict(replace(self, metrics=[]))
         del values["metrics"], values["interrupted"]
         return values
@@ -70,8 +69,8 @@ class TrainingResult:
     def from_state(
         cls, state: Mapping[str, Any], metrics: Sequence[dict[str, Any]]
     ) -> TrainingResult:
-        """Returns what `state` was taken of; ValueError, KeyError or TypeError where it is no such
-        state, or its numbers do not add up."""
+        """Returns the result of which `state` was saved. Raises ValueError, KeyError or TypeError
+        if the state is invalid or its numbers do not add up."""
         epochs = [Tally.from_state(tally) for tally in state["epochs"]]
         total, logged = (Tally.from_state(state[name]) for name in ("total", "logged"))
         fraction, seconds = (real_number(state[name]) for name in ("fraction", "seconds"))
@@ -79,5 +78,5 @@ class TrainingResult:
             count = getattr(total, name)
             summed = sum(getattr(tally, name) for tally in epochs)
             if summed != count or getattr(logged, name) > count:
-                raise ValueError(f"the tallies of its epochs do not add up to {count:,} {name}")
+                raise ValueError(f"the tallies of the epochs do not add up to {count:,} {name}")
         return cls(total, epochs, list(metrics), logged, fraction, seconds)

@@ -1,5 +1,5 @@
-"""Which rows of a matrix a batch uses, and sums over them. Sorting none: a table of marks finds the
-distinct ones."""
+"""Finds the rows of a matrix that a batch uses, and sums over them. Mostly without sorting: a table
+of marks finds the distinct rows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def distinct_rows(ids: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """(distinct ids [U], ascending; the place [N] in them of every id); ids [N] in 0 … size - 1."""
+    """Returns (distinct ids [U], ascending; position in them of each id [N] in 0 … size - 1)."""
     marks = torch.zeros(size, dtype=torch.bool, device=ids.device)
     marks[ids] = True
     distinct = marks.nonzero()[:, 0]
@@ -18,11 +18,11 @@ def distinct_rows(ids: Tensor, size: int) -> tuple[Tensor, Tensor]:
 
 
 def shared_rows(ids: Tensor, most: int) -> tuple[Tensor, Tensor]:
-    """As `distinct_rows`, but each id stands as often as it takes for no place to be shared by more
-    than `most`."""
+    """As `distinct_rows`, but an id is repeated so often that no position is shared by more than
+    `most` of the ids."""
     ordered, order = ids.sort(stable=True)
     numbers = torch.arange(len(ids), device=ids.device)
-    # where each one's run of the same ids begins: the first of each has its own number
+    # the index at which each run of equal ids begins
     first = (numbers * (ordered.diff(prepend=ordered[:1] - 1) != 0)).cummax(0).values
     begins = (numbers - first) % most == 0
     place = torch.empty_like(ids)
@@ -31,15 +31,15 @@ def shared_rows(ids: Tensor, most: int) -> tuple[Tensor, Tensor]:
 
 
 def summed_rows(ids: Tensor, values: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """(distinct ids [U], ascending; the sums [U, …] of their values [N, …]); ids as above."""
+    """Returns (distinct ids [U], ascending; the sums [U, …] of their values [N, …])."""
     distinct, place = distinct_rows(ids, size)
     sums = values.new_zeros(len(distinct), *values.shape[1:])
     return distinct, sums.index_add_(0, place, values)
 
 
 def counted_rows(ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """(distinct ids [N], ascending, of which only the first count; the place [N] in them of every
-    id; how many count []). No value is seen."""
+    """Returns (ids [N], of which the first `count` are the distinct ones, ascending; the position
+    in them of each id [N]; `count` []). Does not wait for a GPU."""
     ordered, order = ids.sort(stable=True)
     number = (ordered.diff(prepend=ordered[:1]) != 0).cumsum(0)
     place = torch.empty_like(ids).scatter_(0, order, number)

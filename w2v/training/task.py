@@ -1,10 +1,10 @@
-"""What a run trains, seen from `w2v.run`: a task says what is different between word vectors and
-language models, and a run knows neither.
+"""The interface between `w2v.run` and what it trains: a task implements what differs between word
+vectors and language models.
 
     task = WordsTask(context)                # or LanguageModelTask
     with closing(task.read(earlier)) as text:    # the texts, as ids
         job = task.job(text)                 # engine, blocks, schedule, validation
-        ...                                  # the trainer works it off
+        ...                                  # the trainer trains it
         task.result(text, job)               # what is written
 """
 
@@ -35,21 +35,21 @@ from w2v.training.world import World
 if TYPE_CHECKING:
     from w2v.runs.checkpoint import Checkpoint
 
-Files = Mapping[str, Callable[[IO[bytes]], Any]]  # by name, what writes the content
+Files = Mapping[str, Callable[[IO[bytes]], Any]]  # file name -> function that writes the content
 BASE_BYTES = 200 << 20  # interpreter, libraries, buffers for reading
-COMPILE_SECONDS = 1.0  # after which a run says that it compiles
+COMPILE_SECONDS = 1.0  # a longer compilation is reported
 
 
 @dataclass(frozen=True)
 class Context:
-    """What travels together through a run: its settings, who hears of it, and what it may use.
+    """The settings of a run, its reporter and its resources.
 
-    stop: set when the run should end at its next safe point, keeping what it has; its
-    `signal_number`, if it has one, is the signal's. resume: the directory of a run to go on with.
-    lines: a corpus from memory, see `w2v.corpus.memory`; None: the files that the settings name.
-    keep_state: whether a run directory gets a checkpoint at its end, so that the run can be made
-    longer. in_step: whether training waits at every epoch's end until the reporter has heard of it.
-    world: the ranks that train. store: the corpus, if they have read it already.
+    stop: set to end the run at its next safe point, keeping the result so far; its attribute
+    `signal_number`, if it has one, is the signal's. resume: the directory of a run to resume.
+    lines: an in-memory corpus, see `w2v.corpus.memory`; None: the files named by the settings.
+    keep_state: whether a run directory gets a checkpoint at the end, so that the run can be
+    extended. in_step: whether training pauses at the end of each epoch until the reporter has
+    received it. world: the ranks that train. store: the corpus, if the ranks have already read it.
     """
 
     config: Config
@@ -66,24 +66,24 @@ class Context:
 
 @dataclass
 class Text:
-    """The corpus of a run as ids, the words that it trains, and the text to validate on."""
+    """The corpus of a run as ids, the vocabulary to train, and the validation text."""
 
     store: TokenStore
     vocabulary: Vocabulary
     valid: TokenStore | None
 
     def close(self) -> None:
-        """Lets go of the ids."""
+        """Releases the ids."""
         self.store.close()
         if self.valid is not None:
             self.valid.close()
 
 
 class Exchanging(Protocol):
-    """How the ranks of a run, `world`, learn from each other.
+    """How the ranks of a run, `world`, share what they learn.
 
-    blocks: of a section, that every rank trains by itself; 0: all ranks train every block together,
-    and are the same at its end.
+    blocks: number of blocks of a section that each rank trains on its own; 0: all ranks train each
+    block together and hold the same rows at its end.
     """
 
     @property
@@ -93,27 +93,27 @@ class Exchanging(Protocol):
     def blocks(self) -> int: ...
 
     def begin(self, blocks: Blocks, blocks_done: int) -> None:
-        """All ranks hold the same, and training begins there; before anything else."""
+        """Starts training from here, where all ranks hold the same rows. Is called first."""
 
     def __call__(self, rest: Rest, whole: bool) -> bool:
-        """At a section's end, with all threads of all ranks at rest: gives and takes. Returns
-        whether all ranks hold the same now, as they must at the end of an epoch, and where it is to
-        be `whole`; only then it is saved, or measured."""
+        """Exchanges changes at the end of a section, with all threads of all ranks paused. Returns
+        whether all ranks hold the same rows now, which is guaranteed at the end of an epoch and if
+        `whole`; only then is the model saved or measured."""
 
     def collect(self) -> None:
-        """On all ranks, before rank 0 saves: gives it what only the others have."""
+        """Sends what only other ranks have to rank 0, before it saves; called on all ranks."""
 
 
 @dataclass(frozen=True)
 class Together:
-    """All ranks train every block together. gather: see `collect`."""
+    """All ranks train every block together. gather: implements `collect`."""
 
     world: World
     gather: Callable[[], None] = lambda: None
     blocks: int = 0
 
     def begin(self, blocks: Blocks, blocks_done: int) -> None:
-        """Needs to know nothing."""
+        """Does nothing."""
 
     def __call__(self, rest: Rest, whole: bool) -> bool:
         return True
@@ -124,9 +124,9 @@ class Together:
 
 @dataclass
 class Job:
-    """What the trainer works off. release: told of the positions of every finished block, which
-    are not needed again in this epoch. blind: a prediction's loss while nothing is learnt.
-    exchange: None where one process trains alone."""
+    """What the trainer needs. release: is called with the positions of every finished block, which
+    are not needed again in this epoch. blind: the loss per prediction of an untrained model.
+    exchange: None if a single process trains."""
 
     engine: Engine
     blocks: Blocks
@@ -139,7 +139,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Result:
-    """What is written at the end: vectors [V, dim], and further files of a run directory."""
+    """The result to write: vectors [V, dim], and further files of a run directory."""
 
     vectors: np.ndarray
     files: Files = field(default_factory=dict)
@@ -156,72 +156,72 @@ class Task(ABC):
     @property
     @abstractmethod
     def engine_name(self) -> str:
-        """The class of the engine, module:name."""
+        """The class of the engine, as module:name."""
 
     def engine_class(self) -> Any:
         """Returns the class of the engine; importing it takes a second or two."""
         return pkgutil.resolve_name(self.engine_name)
 
     def prepare(self) -> None:
-        """Checks that a GPU that was asked for is there, and imports the engine while the corpus is
-        being read."""
+        """Checks that the requested GPU exists, and imports the engine in the background while the
+        corpus is read."""
         if self.config.training.device.startswith("cuda"):
             from w2v.training.device import find_device  # imports PyTorch
 
             find_device(self.config.training.device)
 
         def import_it() -> None:
-            with suppress(Exception):  # comes again, and is told, where the module is used
+            with suppress(Exception):  # recurs, and is reported, where the module is used
                 self.engine_class()
 
         threading.Thread(target=import_it, daemon=True).start()
 
     @abstractmethod
     def read(self, earlier: Checkpoint | None) -> Text:
-        """Returns the texts; `earlier` is the checkpoint to go on from. Raises InputError where
-        they cannot be used."""
+        """Reads the texts; `earlier` is the checkpoint to resume from. Raises InputError if they
+        cannot be used."""
 
     def own_rows(self, name: str, shape: Sequence[int]) -> slice:
-        """Returns which rows of a tensor of a checkpoint this rank needs, if not the first, which
-        has it: all, or on each rank some."""
+        """Returns which rows of a checkpoint's tensor this rank needs, if it is not rank 0, which
+        holds the checkpoint: all rows or, of sharded tensors, some."""
         return slice(None)
 
     @abstractmethod
     def demands(self, vocabulary: int) -> list[Demand]:
-        """Returns what training V = vocabulary rows needs of which memory; the last one is where
-        training happens."""
+        """Returns the memory needed for V = vocabulary; the last demand is that of the training
+        device."""
 
     @abstractmethod
     def remedy(self, where: int) -> str:
-        """Returns what to change when the demand of that number is too large."""
+        """Returns what to change if the demand with the index `where` is too large."""
 
     @abstractmethod
     def job(self, text: Text) -> Job:
-        """Returns the work, ready to begin; says what it will be."""
+        """Returns the job, ready to train, and reports what it will be."""
 
     @abstractmethod
     def result(self, text: Text, job: Job) -> Result:
-        """Returns what has been learnt."""
+        """Returns what was learnt."""
 
     @abstractmethod
     def counts(self, text: Text, total: Tally) -> Words:
-        """Returns what became of the words of the corpus."""
+        """Returns how the words of the corpus were used."""
 
     @abstractmethod
     def output_bytes(self, vocabulary: int) -> int:
-        """Returns the size of the result on disk, roughly."""
+        """Returns the approximate size of the result on disk, in bytes."""
 
     def faster(self, text: Text, job: Job, seconds: float) -> str | None:
-        """Returns a sentence on what would make a run of so many seconds faster."""
+        """Returns a sentence on what would speed up a run of so many seconds, or None."""
         return None
 
     def check(self, total: Tally) -> None:  # noqa: B027  most texts teach something
-        """Refuses with an InputError a text of which nothing could be learnt."""
+        """Raises InputError if nothing could be learnt from the text."""
 
 
 @contextmanager
 def told_if_slow(reporter: Reporter, sentence: str) -> Iterator[None]:
-    """Says the sentence when the block takes longer than COMPILE_SECONDS."""
+    """Reports the sentence if the block takes longer than COMPILE_SECONDS."""
     timer = threading.Timer(COMPILE_SECONDS, reporter.stage, [sentence])
     timer.start()
     try:

@@ -1,4 +1,4 @@
-"""The texts of a run: the corpus, and the one to validate on."""
+"""The texts of a run: the corpus and the validation text."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from w2v.training.task import Context
 
 
 def pinned_config(config: Config) -> Config:
-    """Returns the configuration, in which texts on the hub have the commit that they are read of.
-    Raises InputError if there are no such ones, RunError if the hub cannot be reached."""
+    """Returns the configuration with the current commit added to texts on the hub. Raises
+    InputError if a text does not exist, RunError if the hub cannot be reached."""
     entries, valid = config.corpus.corpus, config.validation.valid
     corpus = replace(config.corpus, corpus=tuple(map(pinned, entries)))
     validation = replace(config.validation, valid=None if valid is None else pinned(valid))
@@ -24,14 +24,14 @@ def pinned_config(config: Config) -> Config:
 
 
 def read_text(context: Context) -> TokenStore:
-    """Returns the corpus that the context names or holds."""
+    """Returns the corpus that the context names or contains."""
     settings, progress, cached = context.config.corpus, context.reporter.reading, context.use_cache
     if context.store is not None:
         store = context.store
     elif context.lines is not None:
         store = read_memory(context.lines, settings, column=settings.column, progress=progress)
     elif IN_MEMORY in settings.corpus:
-        raise InputError(f"the corpus {IN_MEMORY} was a program's own: give it again as `corpus`")
+        raise InputError(f"the corpus {IN_MEMORY} came from a program: pass it again as `corpus`")
     else:
         store = read_corpus(settings.corpus, settings, use_cache=cached, progress=progress)
     for warning in store.warnings:
@@ -40,8 +40,8 @@ def read_text(context: Context) -> TokenStore:
 
 
 def read_together(context: Context) -> TokenStore | None:
-    """Returns the corpus that all ranks have read together, None where there is one rank, or the
-    text is in memory. A collective."""
+    """Returns the corpus, which all ranks read together, or None for a single rank or a text in
+    memory. Collective: all ranks must call it."""
     settings, world, lines = context.config.corpus, context.world, context.lines
     if world.size == 1 or lines is not None or IN_MEMORY in settings.corpus:
         return None
@@ -50,8 +50,8 @@ def read_together(context: Context) -> TokenStore | None:
 
 
 def words_to_train(context: Context, store: TokenStore) -> tuple[TokenStore, Vocabulary]:
-    """Returns the text, and the words that `min_count` and `max_vocab` leave, or those of `vocab`;
-    says so where much of the text is lost, and closes the store if they are too few."""
+    """Returns the text, and the words that `min_count` and `max_vocab` leave or `vocab` lists.
+    Warns if much of the text is lost; closes the store if too few words are left."""
     try:
         return _words_to_train(context, store)
     except InputError:
@@ -77,18 +77,18 @@ def _words_to_train(context: Context, store: TokenStore) -> tuple[TokenStore, Vo
     if len(full) == 1:
         raise InputError(f"the corpus repeats a single word, {word}: there is nothing to predict")
     if settings.max_vocab == 1:
-        raise InputError("`max_vocab` 1 leaves one word: training needs two at least")
+        raise InputError("`max_vocab` 1 leaves one word: training needs at least two")
     what = f"only one word, {word}, reaches `min_count` {settings.min_count}"
     raise InputError(f"{what}, and training needs two; try `min_count` {full.counts[1]}")
 
 
 def read_validation(context: Context) -> TokenStore | None:
-    """Returns the text that `valid` names, read as the corpus is."""
+    """Returns the text named by `valid`, read with the settings of the corpus, or None."""
     path = context.config.validation.valid
     if path is None:
         return None
     if path == "-":
-        what = "validation reads its text by itself"
+        what = "the validation text cannot come from stdin"
         raise InputError(f"`valid` - is not possible: {what}; name a file")
     settings, progress = context.config.corpus, context.reporter.reading
     try:

@@ -1,9 +1,9 @@
-"""The loop over blocks: threads take the next block, the calling thread reports and watches for the
-end.
+"""The training loop: threads take the next block, while the calling thread reports progress and
+watches for the end.
 
-It knows no loss by name. A loss that is no longer a number, or that no model has which learns, ends
-the run. Over ranks all of them agree at every section's end on what was done and what ends the run;
-what they have learnt is exchanged, and where it is the same for all, watchers act.
+It is independent of the loss. A loss that is not finite, or far above that of an untrained model,
+ends the run. With several ranks, all agree at the end of every section on what was done and whether
+the run ends; they exchange what they have learnt, and watchers act when all ranks hold the same.
 """
 
 from __future__ import annotations
@@ -25,38 +25,38 @@ from w2v.training.task import Job
 
 REPORT_SECONDS = 0.5
 METRICS_SECONDS = 1.0
-DIVERGED = 100  # times the loss of a model that has learnt nothing
+DIVERGED = 100  # training has diverged at so many times the loss of an untrained model
 POLL_SECONDS = 0.1
 
 
 class Watcher(Protocol):
-    """Somebody who acts while training rests: checkpoints, validation, early stopping."""
+    """Acts while training is paused: checkpoints, validation, early stopping."""
 
     name: str  # of its state in a checkpoint
-    epoch_ends: bool  # whether training must rest at the end of every epoch
-    asked: bool  # whether it waits for a rest at which it saves
+    epoch_ends: bool  # whether training must pause at the end of every epoch
+    asked: bool  # whether it waits for a pause in order to save
 
     def due(self, words: int) -> bool:
-        """Asked after every block, when the run has read so many words: shall training rest?"""
+        """Returns whether training should pause; called after every block, with the words read."""
 
     def rest(self, rest: Rest, result: TrainingResult) -> bool:
-        """All workers are at rest, for whatever reason; True ends training here."""
+        """Is called at every pause, with all workers idle; returns whether training ends here."""
 
     def state(self) -> dict[str, Any]:
-        """Returns what it must know to go on later: NumPy arrays, and plain values for JSON."""
+        """Returns its state for a checkpoint: NumPy arrays, and plain values for JSON."""
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Goes on from what `state` returned."""
+        """Restores what `state` returned."""
 
 
 class Trainer:
-    """Works a job off.
+    """Trains a job.
 
-    watchers: asked in this order; one that saves what the others know comes last. blocks_done,
-    result: where an earlier run left off, and what it has booked; after `run`, where this one did.
-    unit: what the engine counts, for progress. in_step: training rests at every epoch's end until
-    the reporter has heard of it, so that it can stop the run there. feed: gets the lines of
-    metrics.jsonl so far, whenever there may be more.
+    watchers: called in this order; one that saves the state of the others comes last. blocks_done,
+    result: the state of an earlier run to continue from; after `run`, the state of this run. unit:
+    what the engine counts, for progress reports. in_step: training pauses at the end of each epoch
+    until the reporter has received it, so that it can stop the run there. feed: is called with all
+    lines of metrics.jsonl so far whenever there may be new ones.
     """
 
     def __init__(
@@ -77,22 +77,22 @@ class Trainer:
         self._recent = Tally()  # since the last report
         self.blocks_done, self._done = blocks_done, job.blocks.position(blocks_done)
         self._resting = False
-        self._began = 0.0  # on the clock that counts the seconds of earlier runs too
+        self._began = 0.0  # start time, moved back by the seconds of earlier runs
         self._failure: BaseException | None = None
         self._unit, self._feed = unit, feed
         epoch, blocks = divmod(blocks_done, job.blocks.per_epoch)
-        self._begun = Counter({epoch: blocks})  # blocks done of the epochs in work
-        self._ended: list[int] = []  # epochs that are done, and not told yet
+        self._begun = Counter({epoch: blocks})  # epoch -> finished blocks, for unfinished epochs
+        self._ended: list[int] = []  # finished epochs that are not reported yet
         self._in_step, self._untold = in_step, 0
         self._exchange = job.exchange
         self._meeting: Meeting | None = None
-        self._section = Tally()  # over ranks: this one's, since they met
+        self._section = Tally()  # with several ranks: of this one, since the last agreement
         self._over = False
-        self._news = threading.Event()  # for the calling thread
+        self._news = threading.Event()  # wakes the calling thread
         self._told = threading.Condition()
 
     def run(self, reporter: Reporter, stop: threading.Event) -> TrainingResult:
-        """Trains until the end or until `stop` is set; Diverged: the loss is no longer a number."""
+        """Trains to the end or until `stop` is set. Raises Diverged if the loss is not finite."""
         self._began = time.perf_counter() - self.result.seconds
         meeting = None
         if self._exchange is not None:
@@ -115,7 +115,7 @@ class Trainer:
             for number in range(self.engine.threads)
         ]
         try:
-            self._report(reporter)  # from now on there is something to keep
+            self._report(reporter)  # from now on there is a result to keep
             for thread in threads:
                 thread.start()
             reported = logged = time.perf_counter()
@@ -129,7 +129,7 @@ class Trainer:
                         self._report(reporter, log)
                         reported, logged = now, now if log else logged
         finally:
-            with self._told:  # first: who waits here holds the handout
+            with self._told:  # first, because a thread that waits here holds the handout's lock
                 self._over = True
                 self._told.notify_all()
             handout.end()
@@ -168,7 +168,7 @@ class Trainer:
         with self._lock:
             self._measure()
             began = time.perf_counter()
-            # from here on the metrics stand still: what a watcher saves fits together
+            # from here on the metrics do not change, so that what watchers save is consistent
             self._resting = True
         try:
             return any([watcher.rest(rest, self.result) for watcher in self._watchers]) or stopped
@@ -176,11 +176,11 @@ class Trainer:
             if self._meeting is not None:
                 self._meeting.go_on()
             with self._lock:
-                self._began += time.perf_counter() - began  # training took none of it
+                self._began += time.perf_counter() - began  # the pause is not training time
                 self._resting = False
 
     def _meet(self, meeting: Meeting, rest: Rest) -> None:
-        """Books what all ranks have done in the section that has ended."""
+        """Adds up what all ranks have done in the section that has ended."""
         own, self._section = self._section, Tally()
         before, stopped = self.blocks_done, meeting.stopped
         tally = meeting.sums(own, saves=any(watcher.asked for watcher in self._watchers))
@@ -193,7 +193,7 @@ class Trainer:
             self._book(epoch, tally, positions, rest.blocks_done - before)
 
     def _meet_again(self, meeting: Meeting, rest: Rest) -> bool:
-        """Returns whether all ranks hold the same now."""
+        """Exchanges what was learnt; returns whether all ranks hold the same now."""
         if rest.epoch_ended is not None:
             meeting.after_epoch()
         same = meeting.same(rest, rest.blocks_done == len(self.blocks))
@@ -234,7 +234,7 @@ class Trainer:
             self._news.set()
 
     def _book(self, epoch: int, tally: Tally, positions: int, blocks: int = 1) -> None:
-        """Notes what has been done of an epoch, with `_lock` held."""
+        """Records what was done in an epoch; `_lock` must be held."""
         self.result.add(epoch, tally)
         self._recent.add(tally)
         self._done += positions
@@ -246,7 +246,7 @@ class Trainer:
             self._untold += 1
 
     def _report(self, reporter: Reporter, log: bool = False) -> None:
-        """Tells the reporter how things stand; `log` adds a line to the metrics."""
+        """Reports the progress; `log` also adds a line to the metrics."""
         with self._lock:
             recent, self._recent = self._recent, Tally()
             progress = self._progress(recent.mean_loss)
@@ -271,14 +271,14 @@ class Trainer:
         return Progress(fraction, words, rate, lr, loss, left, epoch, self._unit)
 
     def _log(self, progress: Progress, ended: int | None = None) -> None:
-        """A line at the end of every epoch (`ended`, from 0), and one a second in between.
+        """Adds a line to the metrics: at the end of every epoch (`ended`, from 0), once a second.
 
-        words = trained + subsampled + left_out since the run began; loss: the mean of the
-        predictions since the line before, so that the sum of loss x predictions over all lines is
-        the loss of the run; epoch_loss: the mean of all predictions of the epoch that has ended."""
+        words = trained + subsampled + left_out since the run began; loss: mean over the predictions
+        since the last line, so that the sum of loss x predictions over all lines is the loss of the
+        run; epoch_loss: mean over all predictions of the epoch that has ended."""
         total, before, lines = self.result.total, self.result.logged, self.result.metrics
         if ended is None and lines and total == before and lines[-1].get("lr") == progress.lr:
-            return  # all is said
+            return  # nothing has changed
         self.result.logged = replace(total)
         predictions = total.predictions - before.predictions
         of_epoch = {} if ended is None else {"epoch_loss": self.result.epoch(ended)["loss"]}

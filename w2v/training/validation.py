@@ -1,8 +1,8 @@
-"""Validation: another text is measured at every epoch's end, and nothing is learnt from it.
+"""Validation: at the end of every epoch the loss of another text is measured, without learning from
+it.
 
-What is measured, and what of a measurement is told, differs: `w2v.words.validation` and
-`w2v.lm.validation`. Here is what they share: the best model is kept, and training ends when nothing
-improves.
+`w2v.words.validation` and `w2v.lm.validation` define what is measured and reported. They share this
+module: the best model is kept, and training ends when nothing improves.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ from w2v.training.report import Event, Reporter
 from w2v.training.result import Diverged, TrainingResult
 from w2v.training.world import Lost, World
 
-KEPT = "kept."  # begins the names of the best model's arrays in a checkpoint
+KEPT = "kept."  # prefix of the best model's arrays in a checkpoint
 
 
-S = TypeVar("S")  # what comes out of a measurement: a dataclass of plain values
+S = TypeVar("S")  # the score of a measurement: a dataclass of plain values
 
 
 class Validation(ABC, Generic[S]):
-    """A watcher of the trainer.
+    """A watcher that measures a text at the end of each epoch.
 
-    best: the score of the best epoch so far and its number from 1; None before the first. seconds:
-    spent measuring. path: of the text, as people know it. ids: its words [n], by which it is known
-    again when the run goes on. patience: epochs without a better one that end training; 0: it never
-    ends early. keeps_best: whether the result is the best model that was measured, else the last.
+    best: the score of the best epoch so far and its number from 1, or None. seconds: time spent on
+    measuring. path: of the text, for messages. ids: its words [n], whose checksum identifies it
+    when the run is resumed. patience: training ends after so many epochs without improvement;
+    0: never. keeps_best: whether the result is the best model measured, not the last one.
     """
 
     name = "validation"
     epoch_ends = True
     asked = False
-    world = World.alone()  # rank 0 measures for all of them
+    world = World.alone()  # rank 0 measures for all ranks
 
     def __init__(
         self, path: str, ids: np.ndarray, patience: int, keeps_best: bool, reporter: Reporter
@@ -50,48 +50,48 @@ class Validation(ABC, Generic[S]):
         self._patience, self._keeps_best = patience, keeps_best
         self._kept: dict[str, np.ndarray] = {}
         self._waited = 0
-        self._last: tuple[S, float] | None = None  # of the epochs
+        self._last: tuple[S, float] | None = None  # of the last epoch
         self._at_stop: tuple[S, float] | None = None
         self.best: tuple[S, float] | None = None
         self.seconds = 0.0
 
     @abstractmethod
     def score(self) -> S:
-        """Measures the text with what has been learnt so far; RunError: the loss is no number."""
+        """Measures the current model on the text. Raises RunError if the loss is not finite."""
 
     @abstractmethod
     def loss(self, score: S) -> float:
-        """What is better where it is lower."""
+        """Returns the value by which scores are compared; lower is better."""
 
     @abstractmethod
     def score_of(self, values: dict[str, Any]) -> S:
-        """Returns the score with these fields, which a checkpoint has; ValueError, KeyError or
-        TypeError where they are others, or no numbers."""
+        """Returns the score with these fields from a checkpoint. Raises ValueError, KeyError or
+        TypeError if they are not the fields of a score."""
 
     @abstractmethod
     def sentence(self, score: S) -> str:
-        """What people are told of a score, behind "validation"."""
+        """Returns a description of a score, to follow the word "validation"."""
 
     @abstractmethod
     def metrics(self, score: S) -> dict[str, Any]:
-        """What metrics.jsonl says of a score."""
+        """Returns the figures of a score for metrics.jsonl."""
 
     @abstractmethod
     def figures(self, score: S) -> dict[str, Any]:
-        """What summary.json says of a score."""
+        """Returns the figures of a score for summary.json."""
 
     @abstractmethod
     def arrays(self) -> dict[str, np.ndarray]:
-        """What has been learnt so far, as far as it is the result; views where possible."""
+        """Returns the current model's arrays that are part of the result; views if possible."""
 
     def got_worse(self) -> None:
-        """Called when an epoch was not better than the best."""
+        """Is called after an epoch that was not better than the best."""
 
     def due(self, words: int) -> bool:
-        return False  # only epoch ends are of interest
+        return False  # it acts only at the end of epochs
 
     def rest(self, rest: Rest, result: TrainingResult) -> bool:
-        """Measures if an epoch has ended; True when `patience` epochs in a row were not better."""
+        """Measures at an epoch's end; returns True after `patience` epochs without improvement."""
         if rest.epoch_ended is None:
             return False
         epoch = rest.epoch_ended + 1
@@ -113,8 +113,8 @@ class Validation(ABC, Generic[S]):
         return True
 
     def finish(self, epochs: float, result: TrainingResult) -> None:
-        """Training has ended after so many epochs. Measures, if that was not at an epoch's end;
-        what comes out is part of the result only, not of the state from which a run goes on."""
+        """Is called when training has ended after `epochs` epochs. Measures, unless that was the
+        end of an epoch; the score is part of the result only, not of the state for resuming."""
         if self._last is not None and self._last[1] == epochs:
             return
         self._reporter.stage("measuring the validation text with what was learnt so far")
@@ -123,30 +123,30 @@ class Validation(ABC, Generic[S]):
             self._at_stop = score, epochs
 
     def learnt(self) -> dict[str, np.ndarray]:
-        """The arrays of the result."""
+        """Returns the arrays of the result."""
         return self._kept if self._keeps_best and self._at_stop is None else self.arrays()
 
     def summary(self) -> dict[str, Any]:
-        """What summary.json says of the result, after `finish`."""
+        """Returns the figures of the result for summary.json; call it after `finish`."""
         found = self._at_stop or (self.best if self._keeps_best else self._last)
         assert found is not None
         score, epoch = found
         return {"file": self._path, "epoch": epoch, **self.figures(score), "seconds": self.seconds}
 
     def state(self) -> dict[str, Any]:
-        """How long nothing was better, the last and the best measurement, and the best model."""
+        """Returns the epochs without improvement, the last and best score, and the best model."""
         last, best = (each and [{**vars(each[0])}, each[1]] for each in (self._last, self.best))
         plain = {"waited": self._waited, "seconds": self.seconds, "text": self._checksum}
         kept = {f"{KEPT}{name}": array for name, array in self._kept.items()}
         return {**plain, "last": last, "best": best, **kept}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Goes on from what `state` returned; ValueError, KeyError or TypeError where it is no such
-        state, or one of another model."""
+        """Restores what `state` returned. Raises ValueError, KeyError or TypeError if the state is
+        invalid or belongs to another model."""
         self._waited, self.seconds = whole_number(state["waited"]), real_number(state["seconds"])
         if state["text"] != self._checksum:
             self._reporter.warn(
-                f"`valid` {self._path} is another text than when the run began: figures from before"
+                f"`valid` {self._path} is not the text that the run began with: earlier figures"
                 " cannot be compared with those from now on"
             )
         self._last, self.best = (
@@ -155,7 +155,7 @@ class Validation(ABC, Generic[S]):
         )
         kept = {name: value for name, value in state.items() if name.startswith(KEPT)}
         self._kept = {name.removeprefix(KEPT): np.array(value) for name, value in kept.items()}
-        if self.world.rank:  # rank 0 keeps it
+        if self.world.rank:  # only rank 0 keeps the best model
             self._kept = {}
             return
         check_state(self._kept, self.arrays() if self._keeps_best and self.best else {})

@@ -1,18 +1,17 @@
-"""The processes, one a rank, that train one model together: torch.distributed, and nothing else of
-w2v imports it.
+"""The ranks (processes) that train one model together, connected by torch.distributed, which no
+other module of w2v imports.
 
-    world = World.join()            # World.alone() where WORLD_SIZE says nothing
-    world.sum(array)                # in place, the same on all ranks afterwards
+    world = World.join()            # World.alone() unless WORLD_SIZE is set
+    world.sum(array)                # in place; afterwards the same on all ranks
     table = world.agree([1, 2.5])   # [ranks, 2]
-    with world.step(): ...          # all ranks come through, or all fail with one sentence
+    with world.step(): ...          # succeeds on all ranks, or fails on all with one message
 
-Every method but `alone` and `leave` is a collective: all ranks call the same ones in the same
-order. A World of one rank does nothing and imports nothing. Ranks that find each other on one
-machine agree there, see `w2v.training.neighbours`.
+All methods except `alone` and `leave` are collective: all ranks call the same ones in the same
+order. A World of one rank does nothing and imports nothing. Ranks on one machine communicate as in
+`w2v.training.neighbours`.
 
-A rank that has gone away or does not answer within `patience` seconds is a Lost on all others. One
-of them tells it, rank 0 if it is there; what only others have to say is told by rank 0 too, as
-"[rank 3] …".
+If a rank ends or does not answer within `patience` seconds, all others raise Lost. One of them
+reports it, rank 0 if it is alive; rank 0 also reports the errors of other ranks, as "[rank 3] …".
 """
 
 from __future__ import annotations
@@ -41,18 +40,18 @@ Buffer = Any  # a NumPy array, contiguous, or a tensor
 
 
 class Lost(RunError):
-    """Another rank has gone away, or does not answer."""
+    """Another rank has ended or does not answer."""
 
 
 class Started:
-    """A sum under way."""
+    """A sum in progress."""
 
     def wait(self) -> None:
-        """Comes back when it is done."""
+        """Waits until the sum is complete."""
 
 
 class World:
-    """One process for itself. rank: this one's number, of `size`. near: all are on one machine."""
+    """A single process. rank: its number, of `size`. near: whether all ranks are on one machine."""
 
     rank = 0
     size = 1
@@ -67,8 +66,8 @@ class World:
 
     @staticmethod
     def join() -> World:
-        """Meets the other ranks that the environment tells of; refuses with an InputError what it
-        says wrongly, and with a RunError ranks that do not come."""
+        """Joins the ranks described by the environment. Raises InputError if the environment is
+        invalid, and RunError if other ranks do not join in time."""
         place = place_among_ranks()
         if place.size == 1:
             return World()
@@ -80,52 +79,51 @@ class World:
             raise Elsewhere(error.exit_status) from error
 
     def barrier(self) -> None:
-        """Waits until all ranks have come here."""
+        """Waits until all ranks have called it."""
 
     def sum(self, array: Buffer) -> None:
-        """array = the sum of all ranks' arrays, in place: the same bytes on every rank."""
+        """Replaces array by the sum over all ranks, in place; bit-identical on all ranks."""
 
     def start_sum(self, array: Buffer) -> Started:
-        """As `sum`, while this rank goes on: `array` must not be touched before `wait`."""
+        """Starts `sum` in the background; `array` must not be touched before `wait`."""
         return Started()
 
     def agree(self, numbers: Sequence[float]) -> np.ndarray:
-        """Returns the numbers of all ranks [ranks, numbers] float64."""
+        """Returns the numbers of all ranks, [ranks, numbers] float64."""
         import numpy as np  # not before there is something to agree on
 
         return np.array([numbers], np.float64)
 
     def memory(self, size: int) -> np.ndarray | None:
-        """Returns bytes that all ranks see, zeros; None where that cannot be, as on several
-        machines."""
+        """Returns zeroed bytes shared by all ranks, or None, as on several machines."""
         return None
 
     def share(self, array: Buffer) -> None:
-        """array = that of rank 0, in place."""
+        """Copies the array of rank 0 to all ranks, in place."""
 
     def gather(self, array: np.ndarray) -> list[np.ndarray]:
-        """Returns the arrays of all ranks, one-dimensional, of one type and any lengths."""
+        """Returns the arrays of all ranks: one-dimensional, of one type, of any length."""
         return [array]
 
     def deal(self, parts: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Gives part r to rank r; returns what the ranks gave to this one. One-dimensional, of one
-        type and any lengths."""
+        """Sends part r to rank r; returns the parts that this rank received, in rank order. They
+        are one-dimensional, of one type and any length."""
         return list(parts)
 
     def told(self, value: Any) -> Any:
-        """Returns rank 0's value, which JSON can hold."""
+        """Returns rank 0's value, which must be representable in JSON."""
         return value
 
     def settle(self, error: Exception | None) -> None:
-        """Raises an error on all ranks if any has one: on rank 0 its own or that of the lowest,
-        elsewhere an Elsewhere."""
+        """Raises an error on all ranks if any has one: on rank 0 its own or that of the first rank
+        that has one, elsewhere an Elsewhere."""
         if error is not None:
             raise error
 
     @contextmanager
     def step(self) -> Iterator[None]:
-        """All ranks do what is in the block, without collectives of their own; an error of one ends
-        all, see `settle`."""
+        """Makes an error within the block on any rank end all ranks, see `settle`. The block must
+        not contain collective calls."""
         try:
             yield
         except Exception as error:
@@ -134,8 +132,8 @@ class World:
         self.settle(None)
 
     def leave(self, error: BaseException | None) -> None:
-        """This rank takes no more part; with an `error` of its own, which it tells by itself, the
-        others need not say that it is missing."""
+        """Leaves the ranks. With an `error` that this rank reports itself, the others need not
+        report that it is missing."""
 
     def __enter__(self) -> World:
         return self
@@ -145,7 +143,7 @@ class World:
 
 
 class Ranks(World):
-    """Several processes over torch.distributed: gloo on CPU, NCCL between GPUs."""
+    """Several processes connected by torch.distributed: gloo on CPUs, NCCL between GPUs."""
 
     _neighbours: Neighbours | None = None
     _settled = False  # a run before ended, with an error that all ranks know: its group may go
@@ -272,7 +270,7 @@ class Ranks(World):
         return tensor
 
     def _gather(self, array: np.ndarray) -> np.ndarray:
-        """The arrays [n] of all ranks, equally long: [ranks, n]."""
+        """Returns the arrays [n] of all ranks, which have equal length: [ranks, n]."""
         found = self._np.empty((self.size, len(array)), array.dtype)
         parts = list(self._tensor(found))
         self._wait(self._dist.all_gather(parts, self._tensor(array), async_op=True))
@@ -282,7 +280,7 @@ class Ranks(World):
         self._heard(work.wait, timedelta(seconds=self.patience))
 
     def _heard(self, ask: Callable[[Any], Value], what: Any) -> Value:
-        """What the others answer."""
+        """Returns `ask(what)`; turns its failure into the error for a lost rank."""
         began = time.monotonic()
         try:
             return ask(what)
@@ -291,7 +289,7 @@ class Ranks(World):
             raise self._lost(waited) from error
 
     def _lost(self, waited: bool) -> W2VError:
-        """What to raise where others are missing: one of those who are left tells it."""
+        """Returns the error to raise if ranks are missing; one of the others reports it."""
         who = self._board.missing() or "another rank"
         what = (
             f"{who} did not answer within {self.patience:.0f} s" if waited else f"{who} has ended"
@@ -302,8 +300,8 @@ class Ranks(World):
 
 
 class _Under(Started):
-    """What is done to a buffer in place, begun: on the CPU where gloo alone is there for a GPU's,
-    in pieces."""
+    """An operation in progress on a buffer, in place and in pieces. Without NCCL, the buffer of a
+    GPU is copied to the CPU and back."""
 
     def __init__(self, world: Ranks, array: Buffer, begin: Callable[[Tensor], Any]) -> None:
         self._world, self._whole = world, world._tensor(array)

@@ -1,11 +1,11 @@
-"""gensim 4's word2vec on this library: a tutorial's code runs with only its imports changed.
+"""gensim 4's word2vec interface: the code of a tutorial runs with only its imports changed.
 
     from w2v.compat.gensim import Word2Vec
     model = Word2Vec(sentences, vector_size=100, window=5, min_count=5, workers=4)
     model.wv.most_similar("king")
 
-What differs: models are saved as archives of arrays, never as pickles; the learning rate falls to 0
-(see `Word2Vec`); a parameter that is not supported raises a TypeError that names it.
+Differences: models are saved as archives of arrays, never as pickles; the learning rate falls to 0
+(see `Word2Vec`); parameters that are not supported raise a TypeError that names them.
 """
 
 from typing import NoReturn
@@ -42,6 +42,6 @@ _ELSEWHERE = {
 
 
 def __getattr__(name: str) -> NoReturn:
-    if name in _ELSEWHERE:  # of an AttributeError `from … import` would drop the text
-        raise ImportError(f"gensim's {name} is not offered here; {_ELSEWHERE[name]}")
+    if name in _ELSEWHERE:  # `from … import` would discard the message of an AttributeError
+        raise ImportError(f"gensim's {name} is not available here; {_ELSEWHERE[name]}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""Sentences from files, as gensim's readers give them, and the archives of saved models."""
+"""Readers of sentences in files, as in gensim, and the archives of saved models."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open}
 
 
 class LineSentence:
-    """The lines of a file (a path, also .gz or .bz2, or an open one) as lists of words."""
+    """The lines of a file as lists of words; the file is a path (also .gz or .bz2) or is open."""
 
     def __init__(
         self, source: Any, max_sentence_length: int = MAX_WORDS, limit: int | None = None
@@ -31,11 +31,11 @@ class LineSentence:
         self.source, self.max_sentence_length, self.limit = source, max_sentence_length, limit
 
     def files(self) -> list[str]:
-        """The paths of the text; none for an open file."""
+        """Returns the paths of the text; none for an open file."""
         return [] if hasattr(self.source, "read") else [str(self.source)]
 
     def read_whole(self) -> list[str]:
-        """The paths that a run can read by itself, faster than line by line; none if it cannot."""
+        """Returns the paths if a run can read them itself, which is faster, otherwise none."""
         whole = self.limit is None and self.max_sentence_length == MAX_WORDS
         return self.files() if whole else []
 
@@ -60,11 +60,11 @@ class LineSentence:
 
 
 def _lines(file: Any) -> Iterator[Iterator[Any]]:
-    """The lines of an open file, each in pieces that end behind a word: however long it is, it
-    takes bounded memory."""
+    """Yields the lines of an open file, each in pieces that end after a word, so that memory is
+    bounded for lines of any length."""
     while piece := file.readline(LINE_PIECE):
         yield (rest := _pieces(file, piece))
-        for _ in rest:  # what was not asked for belongs to this line all the same
+        for _ in rest:  # skips the pieces of this line that the caller did not read
             pass
 
 
@@ -80,7 +80,7 @@ def _pieces(file: Any, piece: Any) -> Iterator[Any]:
 
 
 class PathLineSentences(LineSentence):
-    """The lines of every file of a folder, in the order of their names."""
+    """The lines of all files in a folder, in the order of their names."""
 
     def files(self) -> list[str]:
         path = Path(self.source)
@@ -88,20 +88,20 @@ class PathLineSentences(LineSentence):
 
 
 class Text8Corpus(LineSentence):
-    """A file of one long line, such as text8, in pieces of `max_sentence_length` words."""
+    """A file with one long line, such as text8, in sentences of `max_sentence_length` words."""
 
 
 def write_archive(path: Any, facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
-    """Writes arrays and plain values as NumPy's .npz, whatever the name's extension."""
+    """Writes arrays and plain values as NumPy's .npz, with any file extension."""
     text = np.frombuffer(json.dumps(facts).encode(), np.uint8)
     with atomic_file(path) as file:
         np.savez(file, **{"facts": text, **arrays})  # type: ignore[arg-type]
 
 
 def read_archive(path: Any, kind: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Reads what `write_archive` wrote; AttributeError where it is of another kind."""
+    """Reads an archive of `write_archive`. Raises AttributeError if it is of another kind."""
     try:
-        with ZipFile(path) as archive:  # written without compression: no more than its own size
+        with ZipFile(path) as archive:  # written uncompressed, so the content must not be larger
             if sum(each.file_size for each in archive.infolist()) > Path(path).stat().st_size:
                 raise ValueError("its parts are larger than the whole")
         with np.load(path, allow_pickle=False) as file:

@@ -1,4 +1,4 @@
-"""gensim's KeyedVectors: words (keys) with vectors, their similarities and evaluation."""
+"""gensim's KeyedVectors: words (keys) with vectors, similarities and evaluation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 class KeyedVectors(Storage):
-    """gensim's class; a key may be a word or its index."""
+    """gensim's class of the same name; a key may be a word or its index."""
 
     def get_mean_vector(
         self,
@@ -151,8 +151,8 @@ class KeyedVectors(Storage):
         dummy4unknown: bool = False,
         similarity_function: str = "most_similar",
     ) -> tuple[float, list[dict[str, Any]]]:
-        """As compute-accuracy.c counts (gensim passes over answers that are a word of the question
-        in other capitals)."""
+        """Counts as compute-accuracy.c does; gensim instead skips answers that differ from a word
+        of the question only in case."""
         given = load_set(analogies)
         if not isinstance(given, AnalogySet):
             raise ValueError(f"{analogies} holds pairs of words with scores, not analogies")
@@ -187,7 +187,7 @@ class KeyedVectors(Storage):
 
 
 def load_facebook_vectors(path: Any, encoding: str = "utf-8") -> KeyedVectors:
-    """gensim's loader of fastText's .bin (gensim.models.fasttext); words are UTF-8."""
+    """gensim's loader for fastText's .bin (gensim.models.fasttext); words must be UTF-8."""
     return KeyedVectors.load_word2vec_format(path)
 
 
@@ -213,7 +213,8 @@ def _cosine(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def p_value(r: float, n: int) -> float:
-    """Two-sided p of a correlation of n pairs: without one, arcsin r has a density of cos^(n-3)."""
+    """Returns the two-sided p of a correlation r of n pairs. If the true correlation is 0, the
+    density of arcsin r is proportional to cos^(n-3)."""
     angles = (np.linspace(start, np.pi / 2, 20001) for start in (np.arcsin(abs(r)), 0.0))
     areas = [float(np.cos(t) ** (n - 3) @ np.ones(len(t)) * (t[1] - t[0])) for t in angles]
     return areas[0] / areas[1] if n > 2 else 1.0

@@ -1,4 +1,4 @@
-"""What gensim's KeyedVectors hold, and how it is changed, saved and read."""
+"""The content of gensim's KeyedVectors: access, changes, saving and loading."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 
 def is_key(key: Any) -> bool:
-    """Whether it is a word or an index, and not a vector."""
+    """Returns whether `key` is a word or an index, not a vector."""
     return isinstance(key, (str, int, np.integer))
 
 
 class Storage:
-    """Vectors of the keys in `index_to_key`; `expandos` holds further values per key ("count"), and
-    `ngrams`, where a file has them, gives other words vectors, as gensim's FastTextKeyedVectors."""
+    """Vectors of the keys in `index_to_key`. `expandos` holds further values per key ("count");
+    `ngrams`, if not None, gives vectors to other words, as in gensim's FastTextKeyedVectors."""
 
     ngrams: NgramRows | None = None
 
@@ -53,7 +53,7 @@ class Storage:
         return self.get_index(key, -1) >= 0
 
     def _unseen(self, key: object) -> NgramRows | None:
-        """What makes the vector of a word that is no key."""
+        """Returns the n-grams if they give `key`, which is not among the keys, a vector."""
         if self.ngrams is None or not isinstance(key, str) or key in self.key_to_index:
             return None
         return self.ngrams if self.ngrams.has(key) else None
@@ -157,14 +157,14 @@ class Storage:
         datatype: Any = np.float32,
         no_header: bool = False,
     ) -> Self:
-        """Reads a file or run directory; that it is `binary`, fastText's, or without a header shows
-        in its content."""
+        """Reads a file or run directory; whether it is binary, fastText's or without a header is
+        detected from its content."""
         read = load_vectors(fname, limit=limit, encoding_errors=unicode_errors)
         for warning in read.warnings:
             warnings.warn(warning, stacklevel=2)
         counts = read.counts
         if fvocab is not None:
-            # no longer than the words that are there and as many others can make it
+            # limit: room for the words that were read and as many others
             size = MANY_WORD_BYTES + 2 * MEAN_WORD_BYTES * len(read)
             with open(fvocab, "rb") as file:
                 data = file.read(size + 1)
@@ -180,7 +180,7 @@ class Storage:
         return found
 
     def save(self, fname: Any, **options: Any) -> None:
-        """Writes one archive of arrays; gensim's options of pickles have no meaning here."""
+        """Writes one archive of arrays; gensim's options for pickles are ignored."""
         write_archive(fname, {"kind": "KeyedVectors"}, self.arrays())
 
     @classmethod

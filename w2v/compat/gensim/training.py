@@ -1,4 +1,4 @@
-"""How gensim's model is trained: its text is counted, and goes through the library's training."""
+"""Trains gensim's model: counts the words of its text and passes the text to `w2v.train`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class Watch:
-    """Tells the callbacks of a training what happens, and adds up its loss."""
+    """Calls the model's callbacks during training, and adds up the loss."""
 
     def __init__(self, model: Word2Vec, callbacks: list[Any], epochs: int) -> None:
         self.model, self.callbacks, self.left = model, callbacks, epochs
@@ -39,32 +39,32 @@ class Watch:
                 self.tell("on_epoch_begin")
 
     def tell(self, moment: str) -> None:
-        """Calls the method of that name of every callback."""
+        """Calls the method `moment` of every callback."""
         for each in self.callbacks:
             getattr(each, moment)(self.model)
 
 
 def safe_name(word: str) -> str:
-    """The word as a run's text and files can hold it: not empty, and without white space."""
+    """Returns the word, or a code for it if it is empty or has white space, which runs reject."""
     return word if word.split() == [word] else "\ue000" + word.encode().hex()
 
 
 class Paths(list[str]):
-    """Files that a run reads by itself."""
+    """Files that a run reads itself."""
 
 
 def source_of(sentences: Any, corpus_file: str | None) -> Any:
-    """What is trained on: `Paths`, or an iterable of lists of words."""
+    """Returns the text to train on: `Paths`, or an iterable of lists of words."""
     if (sentences is None) == (corpus_file is None):
         raise TypeError("give either sentences or corpus_file")
     sentences = sentences if corpus_file is None else LineSentence(corpus_file)
     files = sentences.read_whole() if isinstance(sentences, LineSentence) else []
     tables = any(not set(TABLE_FORMATS).isdisjoint(Path(each).suffixes) for each in files)
-    return Paths(files) if files and not tables else sentences  # of a table lines are wanted
+    return Paths(files) if files and not tables else sentences  # tables are read line by line
 
 
 def count_words(source: Any, max_vocab_size: int | None) -> tuple[Mapping[str, int], int, int]:
-    """The words' counts, the number of all words and that of sentences."""
+    """Returns the counts of the words, the number of all words, and the number of sentences."""
     if isinstance(source, Paths):
         with read_corpus(source, build_config({"corpus": tuple(source)}).corpus) as store:
             known = store.vocabulary
@@ -77,7 +77,7 @@ def count_words(source: Any, max_vocab_size: int | None) -> tuple[Mapping[str, i
             logger.warning("Each 'sentences' item should be %s.", what)
         n_words += len(sentence)
         counts.update(sentence)
-        if max_vocab_size and len(counts) > max_vocab_size:  # as gensim prunes
+        if max_vocab_size and len(counts) > max_vocab_size:  # pruned as in gensim
             counts = Counter({word: n for word, n in counts.items() if n >= least})
             least += 1
     if any(not isinstance(word, str) for word in counts):
@@ -88,9 +88,9 @@ def count_words(source: Any, max_vocab_size: int | None) -> tuple[Mapping[str, i
 def train(
     source: Any, names: Mapping[str, str], start: Path, settings: Mapping[str, Any], watch: Watch
 ) -> Run | None:
-    """Runs the library's training from the run directory `start`; None where there is nothing to
-    learn. A text so small that all of it is subsampled away is trained whole."""
-    from w2v import api  # of no use to those who only query
+    """Trains from the run directory `start`; returns None if there is nothing to learn. If
+    subsampling would remove all of a small text, trains without it."""
+    from w2v import api  # imported late: queries do not need it
     from w2v.words.task import NothingToLearnError
 
     for sample in {settings["sample"]: 1, 0: 1}:

@@ -27,20 +27,20 @@ NO_SETTINGS = ("self", "sentences", "corpus_file", "hashfxn", "trim_rule", "call
 
 
 class CallbackAny2Vec:
-    """What gensim's callbacks inherit from; `model.wv` is up to date in `on_train_end` only."""
+    """Base class of gensim's callbacks; `model.wv` is up to date only in `on_train_end`."""
 
     def on_train_begin(self, model: Word2Vec) -> None:
-        """Does nothing, as the others."""
+        """Does nothing, like the other methods."""
 
     on_epoch_begin = on_epoch_end = on_train_end = on_train_begin
 
 
 class Word2Vec:
-    """gensim's model with its parameters and attributes; `wv` are its vectors.
+    """gensim's model with its parameters and attributes; `wv` holds the vectors.
 
-    The learning rate falls linearly from `alpha` to 0; where `min_alpha` is more than a hundredth
-    of `alpha` it starts at their sum, so that its mean is gensim's. `workers` are threads, one for
-    each `batch_words` of the text at most; one makes runs repeatable. `hashfxn` has no effect.
+    The learning rate falls linearly from `alpha` to 0; if `min_alpha` is more than a hundredth of
+    `alpha`, it starts at their sum, so that its mean is gensim's. `workers` are threads, at most
+    one for each `batch_words` words; one worker makes runs repeatable. `hashfxn` has no effect.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Word2Vec:
         for name in ("vector_size", "window", "workers", "epochs", "batch_words"):
             least = int(name != "workers")
             if not isinstance(given[name], int) or given[name] < least:
-                raise ValueError(f"{name}={given[name]!r} is no whole number of at least {least}")
+                raise ValueError(f"{name}={given[name]!r} is not a whole number of {least} or more")
         self.__dict__.update({k: v for k, v in given.items() if k not in NO_SETTINGS})
         self.seed = np.random.default_rng().integers(2**31).item() if seed is None else seed
         self.corpus_count = self.corpus_total_words = 0
@@ -91,12 +91,12 @@ class Word2Vec:
         self._output: dict[str, np.ndarray] = {}
         if sentences is not None or corpus_file is not None:
             if isinstance(sentences, GeneratorType):
-                raise TypeError("sentences are read twice, a generator cannot be: give a list")
+                raise TypeError("sentences are read twice, a generator only once: give a list")
             self.build_vocab(sentences, corpus_file, trim_rule=trim_rule)
             count = self.corpus_count
             self.train(sentences, corpus_file, count, epochs=epochs, callbacks=callbacks)
 
-    def __getattr__(self, name: str) -> Any:  # tells type checkers that there are more
+    def __getattr__(self, name: str) -> Any:  # tells type checkers that there are more attributes
         raise AttributeError(f"Word2Vec has no attribute {name!r}")
 
     def __str__(self) -> str:
@@ -142,7 +142,7 @@ class Word2Vec:
         self.wv.vectors[rows] = old.vectors[: len(rows)]
         for name, earlier in list(self._output.items()):
             del self._output[name]
-            if update and len(earlier) == len(old):  # the tree's nodes belong to no words
+            if update and len(earlier) == len(old):  # rows of the tree's nodes cannot be kept
                 self._output[name] = np.zeros_like(self.wv.vectors)
                 self._output[name][rows] = earlier
 
@@ -175,7 +175,7 @@ class Word2Vec:
         compute_loss: bool = False,
         callbacks: Iterable[Any] = (),
     ) -> tuple[int, int]:
-        """Goes on from the vectors as they are; returns the words trained and the words read."""
+        """Continues from the current vectors; returns the words trained and the words read."""
         if epochs is None or (total_examples is None and total_words is None):
             raise ValueError("train() needs epochs=, and total_examples= or total_words=")
         if not self._counts():
@@ -196,7 +196,7 @@ class Word2Vec:
             logger.warning("no line has two words of the vocabulary: nothing was learnt")
             return 0, 0
         checkpoint, _ = newest_checkpoint(run.path)
-        assert checkpoint is not None  # the library's runs keep their last state
+        assert checkpoint is not None  # `w2v.train` always saves the last state
         self._output = {name: np.array(array) for name, array in checkpoint.tensors.items()}
         self.wv.vectors, self.wv.norms = self._output.pop("input"), None
         watch.tell("on_train_end")
@@ -207,7 +207,7 @@ class Word2Vec:
             raise ValueError("there is nothing to learn from: set hs=1 or negative above 0")
         settings = dict(model="skip-gram" if self.sg else "cbow", dim=self.vector_size, min_count=1)
         settings |= dict(window=self.window, sample=self.sample or 0, seed=self.seed)
-        jobs = -(-self.corpus_total_words // self.batch_words)  # what gensim deals to its workers
+        jobs = -(-self.corpus_total_words // self.batch_words)  # gensim's jobs for its workers
         settings["threads"] = max(1, min(self.workers, jobs))
         settings |= dict(max_sentence=MAX_WORDS, loss="hsigmoid")
         if not self.sg:
@@ -220,7 +220,7 @@ class Word2Vec:
         return settings
 
     def _write_start(self, folder: Path, settings: Mapping[str, Any]) -> None:
-        """A run directory to start from, with the model's words, vectors and output layer."""
+        """Writes a run directory to start from: the model's words, vectors and output layer."""
         (folder / FOLDER).mkdir()
         config = build_config({"corpus": ("text",), **settings})
         (folder / "config.yaml").write_text(config.to_yaml())
@@ -239,7 +239,7 @@ class Word2Vec:
 
     @property
     def syn1(self) -> np.ndarray:
-        """The output rows of the tree's V - 1 nodes, and a row of zeros."""
+        """The output rows of the tree's V - 1 nodes, then a row of zeros."""
         return self._rows("output.path.weight" if self.negative > 0 else "output.weight", self.hs)
 
     def _rows(self, name: str, used: bool) -> np.ndarray:
@@ -264,7 +264,7 @@ class Word2Vec:
         return [(self.wv.index_to_key[i], float(shares[i] / shares.sum())) for i in best]
 
     def save(self, fname: Any, **options: Any) -> None:
-        """Writes one archive of arrays; gensim's options of pickles have no meaning here."""
+        """Writes one archive of arrays; gensim's options for pickles are ignored."""
         plain = (int, float, str, type(None))
         facts = {name: value for name, value in vars(self).items() if isinstance(value, plain)}
         facts["kind"] = "Word2Vec"
@@ -272,7 +272,7 @@ class Word2Vec:
 
     @classmethod
     def load(cls, fname: Any, mmap: str | None = None) -> Word2Vec:
-        """Reads what `save` wrote; training can go on."""
+        """Loads a model saved by `save`; its training can be continued."""
         facts, arrays = read_archive(fname, "Word2Vec")
         found = cls()
         found.__dict__.update(facts)

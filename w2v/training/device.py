@@ -22,8 +22,8 @@ _TURNS = threading.RLock()
 def undisturbed(
     device: torch.device, threads: int = 0, *, learns: bool = True, alone: bool = True
 ) -> Iterator[None]:
-    """Gives PyTorch the settings that training needs while the block runs, and restores the process's
-    own afterwards: the random state, the number of `threads` on a CPU (0: unchanged), the default
+    """Gives PyTorch the settings that training needs while the block runs, then restores the own
+    ones of the process: the random state, the number of `threads` on a CPU (0: unchanged), default
     dtype and device, and gradient mode. They are global; `alone` makes other threads wait."""
     devices = [device] if device.type == "cuda" else []
     with (

@@ -133,7 +133,7 @@ def _train(
         clock = replace(clock, before=result.seconds)
         more = (context.in_step, saving.feed)
         trainer = Trainer(job, saving.watchers, blocks_done, result, task.unit, *more)
-        with saving.told_when_it_fails():
+        with saving.explained_failure():
             result = trainer.run(reporter, context.stop)
             with world.step():
                 if not result.interrupted:

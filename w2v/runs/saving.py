@@ -136,7 +136,7 @@ class Saving:
         return [*self._others, *([saves] if saves else [])]
 
     @contextmanager
-    def told_when_it_fails(self) -> Iterator[None]:
+    def explained_failure(self) -> Iterator[None]:
         """Adds to an error that ends the run what was kept of it."""
         try:
             yield

@@ -35,7 +35,7 @@ def test_a_name_that_nothing_can_have_is_refused(name, vectors, tmp_path):
 def test_a_circle_of_links_is_refused(tmp_path, vectors):
     (tmp_path / "circle").symlink_to("circle")
     for ask in (w2v.load, vectors.evaluate):
-        with pytest.raises(w2v.InputError, match="symbolic links"):
+        with pytest.raises(w2v.InputError, match="circle"):
             ask(tmp_path / "circle")
 
 

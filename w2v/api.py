@@ -206,7 +206,7 @@ def compare(
             " their paths"
         )
     if isinstance(losses, Mapping):
-        settings_of = arguments.kind(Mapping, "settings")
+        settings_of = arguments.kind(Mapping, "mapping of settings")
         losses = {
             name: plain(settings_of(name, {} if own is None else own))
             for name, own in losses.items()

@@ -42,7 +42,7 @@ def test_a_circle_of_links_is_refused(tmp_path, vectors, monkeypatch):
 
 @pytest.mark.parametrize("given", [(None, "x.html"), ("run", None), ([None], "x.html")])
 def test_a_report_of_no_path_is_refused(given):
-    with pytest.raises(w2v.InputError, match="is no "):
+    with pytest.raises(w2v.InputError, match="is not a "):
         w2v.report(*given)
 
 

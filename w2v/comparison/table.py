@@ -27,7 +27,7 @@ class Row:
     name: str
     loss: str
     status: str = "waiting"  # or training, done, interrupted, failed
-    perplexity: float | None = None  # on the validation text; language models only
+    perplexity: float | None = None  # on the validation text, in the best epoch; lm only
     accuracy: float | None = None  # on covered analogies, 0 to 1; word vectors only
     coverage: float | None = None  # share of analogies whose words are all known, 0 to 1
     seconds_per_epoch: float | None = None

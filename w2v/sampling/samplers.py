@@ -196,7 +196,7 @@ class LearnedUnigramSampler(Sampler):
 
 
 class AllCandidateSampler(Sampler):
-    """Returns every class once, with expected count 1, which makes a sampled loss the full one.
+    """Draws every class once, with expected count 1, which makes a sampled loss the full one.
     `unique` makes no difference."""
 
     def probability(self, ids: Tensor) -> Tensor:

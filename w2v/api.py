@@ -82,11 +82,13 @@ def train(
         lines, given["corpus"] = corpus, (IN_MEMORY,)
     elif corpus is not None:
         given["corpus"] = _paths("corpus", corpus)
+    if (output := given.get("output")) and Path(output).name not in ("", "..", "-"):
+        given["output"] = os.path.join(os.getcwd(), output)  # a callback may go elsewhere
     listener = Listener(callbacks, progress)
     if resume is not None:
         from w2v.runs.resume import resumed_config
 
-        run = named(arguments.path("resume", resume), "the run")
+        run = Path(os.getcwd(), named(arguments.path("resume", resume), "the run"))
         if lines is not None:
             del given["corpus"]
         settled = told(resumed_config(run, given), listener.note)

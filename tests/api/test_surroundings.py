@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -102,3 +103,35 @@ def test_without_stderr_there_is_no_bar(
 ) -> None:
     monkeypatch.setattr(sys, "stderr", stream)
     assert len(w2v.train(LINES, **{**SMALL, "progress": progress}).vectors) == 30
+
+
+@pytest.mark.parametrize("output", ["run", "v.npy"])
+def test_a_callback_may_go_elsewhere(output: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, sub = Path.cwd(), Path("sub").absolute()
+    sub.mkdir()
+    given: Any = {"callbacks": [lambda event: os.chdir(sub)], "progress": False}
+    w2v.train(LINES, **{**SMALL, **given}, output=output)
+    assert list(sub.iterdir()) == []
+    assert len(w2v.load(here / output)) == 30
+    if output == "run":
+        monkeypatch.chdir(here)
+        longer = w2v.train(LINES, resume=output, epochs=3, **given)
+        assert longer.path == here / output and longer.summary["epochs_done"] == 3
+
+
+def broken() -> Iterator[str]:
+    yield from LINES
+    raise OSError(5, "the line is dead")
+
+
+@pytest.mark.parametrize(
+    ("corpus", "kind", "told"),
+    [
+        (broken, w2v.RunError, "^reading the corpus failed: .*the line is dead"),
+        (lambda: set(LINES), w2v.InputError, "type set"),
+        (lambda: [frozenset(line.split()) for line in LINES], w2v.InputError, "line 1 .*frozenset"),
+    ],
+)
+def test_corpora_that_fail_or_have_no_order(corpus: Any, kind: Any, told: str) -> None:
+    with pytest.raises(kind, match=told):
+        w2v.train(corpus(), **SMALL)

@@ -62,3 +62,17 @@ def test_a_vector_of_zeros_is_similar_to_nothing():
     vectors = WordVectors(["a", "b", "zero"], np.array([[1, 0], [1, 1], [0, 0]], np.float32))
     result = evaluate_similarity(vectors, [("a", "b", 2.0), ("a", "zero", 1.0)])
     assert result.spearman == 1.0
+
+
+def test_words_with_themselves_are_ties():
+    """Their cosines are 1, whatever their lengths in float32 round to."""
+    rows = np.random.default_rng(1).standard_normal((40, 5)).astype(np.float32)
+    vectors = WordVectors([f"w{i}" for i in range(40)], rows)
+    pairs = [(f"w{i}", f"w{i}", float(i)) for i in range(40)]
+    assert evaluate_similarity(vectors, pairs).spearman is None
+    # 40 ties at the top, and below them a pair: ranks 21.5 (40 times) and 1
+    scores = np.array([*range(1, 41), 0.0])
+    expected = np.corrcoef([21.5] * 40 + [1], scores)[0, 1]
+    pairs = [(a, b, score) for (a, b, _), score in zip(pairs, scores, strict=False)]
+    found = evaluate_similarity(vectors, [*pairs, ("w0", "w1", 0.0)], intervals=True)
+    assert found.spearman == pytest.approx(expected, abs=1e-12)

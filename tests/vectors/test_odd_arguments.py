@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import w2v
+from w2v.errors import InputError
 from w2v.vectors import WordVectors, load_vectors
 
 
@@ -38,3 +39,34 @@ def test_names_that_no_file_can_have(vectors):
 def test_addresses_of_the_hub_are_for_corpora():
     with pytest.raises(w2v.InputError, match="hf download"):
         w2v.load("hf://somebody/vectors")
+
+
+@pytest.mark.parametrize(
+    "matrix",
+    [
+        np.array([["a", "b"]]),
+        np.ones((1, 2)) * 1j,
+        [[1, [2]]],
+        np.array([[1, 2]], "M8[s]"),
+        np.ma.array([[1.0, 2.0]], mask=[[True, False]]),
+        np.ones(1),
+        np.ones((1, 0)),
+        np.ones((1, 2, 3)),
+        None,
+    ],
+)
+def test_what_is_no_matrix_of_numbers(matrix):
+    with pytest.raises(InputError, match="matrix"):
+        WordVectors(["a"], matrix)
+
+
+def test_matrices_of_other_kinds_are_arrays_of_float32():
+    for matrix in (
+        np.matrix([[1, 2]]),
+        np.ones((1, 2), object),
+        [[True, 2]],
+        np.ones((1, 2), ">f8"),
+    ):
+        found = WordVectors(["a"], matrix).matrix
+        assert type(found) is np.ndarray and found.dtype == np.float32
+        assert np.array_equal(found, np.asarray(matrix, float))

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 import w2v.lm.dealing
+import w2v.training.device
 from w2v.lm.columns import Source
 from w2v.lm.engine import LanguageModelEngine
 from w2v.settings.build import build_config
@@ -67,6 +68,7 @@ plain = {"optimizer": "sgd", "lr": "1"}
 runs += [(torch.float32, 1e-5, given | plain) for given in SETTINGS + SHARDED[:2]]
 for place, (dtype, tolerance, given) in enumerate(runs):
     torch.set_default_dtype(dtype)
+    w2v.training.device.NUMBERS = dtype
     dealt = place % len(SETTINGS + SHARDED) >= len(SETTINGS)
     w2v.lm.dealing.SHARD_FROM = 0 if dealt else 1000
     (alone, whole, _), (together, part, own) = trained(given, World.alone()), trained(given, world)

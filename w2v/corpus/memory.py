@@ -24,7 +24,7 @@ from w2v.corpus.columns import as_bytes, no_column
 from w2v.corpus.reading import DEFAULT_COLUMN, UTF_8, Notices, Reading
 from w2v.corpus.sources import STANDARD_INPUT, TABLE_FORMATS, Advance
 from w2v.corpus.texts import in_utf8
-from w2v.errors import InputError, shown
+from w2v.errors import InputError, RunError, shown
 from w2v.system import compression
 from w2v.system.files import HUB
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 Encode = Callable[[], "EncodedChunk"]
 
 LIBRARIES = ("pandas", "polars", "pyarrow", "datasets")
+WITHOUT_ORDER = (Mapping, set, frozenset)
 SUFFIXES = (".txt", *TABLE_FORMATS, *compression.SUFFIXES)
 ROWS = 1000  # rows of a table read at a time
 TOKENS = 4096  # tokens of a row read at a time
@@ -136,8 +137,11 @@ def _rows(corpus: Any, column: str | None, notices: Notices) -> Iterator[Any]:
         values = corpus.to_arrow() if hasattr(corpus, "to_arrow") else corpus
         yield from _values(values)
         notices.missing += values.null_count
-    elif _is_iterable(corpus) and not isinstance(corpus, (str, bytes, Mapping)):
-        yield from corpus
+    elif _is_iterable(corpus) and not isinstance(corpus, (str, bytes, *WITHOUT_ORDER)):
+        try:
+            yield from corpus
+        except OSError as error:  # the program's own, no full disk of ours
+            raise RunError(f"reading the corpus failed: {error}") from error
     else:
         wanted = "lines of text, of lists of tokens or of lists of integers"
         remedy = f"give the names of files, or an iterable of {wanted}"
@@ -190,7 +194,7 @@ def _lines(rows: Iterable[Any], piece: int, end: bytes) -> Iterator[bytes]:
 def _token_lists(rows: Iterable[Any], line_end: list[str]) -> Iterator[list[str]]:
     """Yields the tokens of the rows, up to TOKENS at a time, and `line_end` after each row."""
     for line, row in enumerate(rows, 1):
-        if isinstance(row, (str, bytes, Mapping)) or not _is_iterable(row):
+        if isinstance(row, (str, bytes, *WITHOUT_ORDER)) or not _is_iterable(row):
             remedy = "pass only lines of text, or only lists of tokens or integers"
             raise InputError(f"line {line} of the corpus is {shown(row)}: {remedy}")
         tokens, before = iter(row), 0

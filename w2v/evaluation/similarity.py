@@ -66,6 +66,8 @@ def evaluate_similarity(
     first, second = unit.astype(np.float64)[rows]
     scores = np.array([pair[2] for pair in found], np.float64)
     cosines = np.einsum("ij,ij->i", first, second)
+    same = (first == second).all(axis=1)  # such as tiger tiger: ties, whatever is rounded
+    cosines[same] = first[same].any(axis=1)
     ends = correlation_intervals(cosines, scores) if intervals else (None, None)
     of_ranks = pearson(average_ranks(cosines), average_ranks(scores))
     counts = (len(found), len(pairs), skipped)

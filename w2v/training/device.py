@@ -15,6 +15,7 @@ LIBRARY_BYTES = 350 << 20  # PyTorch itself
 CUDA_LIBRARY_BYTES = 2 << 30  # PyTorch with CUDA's libraries, in the machine's memory
 SCORE_BYTES = 256 << 20  # buffers of the losses that score many rows
 
+NUMBERS = torch.float32  # what models are made of; tests compute in float64
 _TURNS = threading.RLock()
 
 
@@ -36,7 +37,7 @@ def undisturbed(
     ):
         before = torch.get_num_threads(), torch.get_default_dtype()
         try:
-            torch.set_default_dtype(torch.float32)
+            torch.set_default_dtype(NUMBERS)
             if threads and device.type == "cpu":
                 torch.set_num_threads(threads)
             yield

@@ -49,9 +49,9 @@ class WordRows:
         source: str = "the vectors",
         warnings: Sequence[str] = (),
     ) -> None:
-        matrix = np.asanyarray(matrix, np.float32)  # a memory map stays one
-        if matrix.ndim != 2 or len(words) != len(matrix):
-            raise ValueError(f"{len(words)} words do not fit a matrix of shape {matrix.shape}")
+        matrix = _numbers(matrix)
+        if matrix.ndim != 2 or len(words) != len(matrix) or not matrix.shape[1]:
+            raise InputError(f"{len(words)} words do not fit a matrix of shape {matrix.shape}")
         self.words = words if isinstance(words, list) else list(words)
         if not all(issubclass(kind, str) for kind in set(map(type, self.words))):
             raise InputError("`words` must be strings")
@@ -178,6 +178,18 @@ class WordRows:
                 order = order[values[order] > -np.inf]
                 best[q] = rows[order], values[order]
         return best
+
+
+def _numbers(matrix: Any) -> np.ndarray:
+    """Returns the matrix as float32; a memory map stays one."""
+    try:
+        found = matrix if isinstance(matrix, np.memmap) else np.asarray(matrix)
+        if found.dtype.kind in "biufO" and not np.ma.is_masked(matrix):
+            with np.errstate(over="ignore"):  # infinity is told where it is used
+                return found.astype(np.float32, copy=False)
+    except (TypeError, ValueError):
+        pass
+    raise InputError("`matrix` must be an array of numbers, a row for each word") from None
 
 
 def _whole(counts: Any, length: int) -> np.ndarray:

@@ -31,9 +31,9 @@ class Body(nn.Module, ABC):
         """Returns hidden [T, B, width] of embedded [T, B, dim], and the state after them."""
 
 
-def device_of(module: nn.Module) -> torch.device:
-    """Returns the device of the module's parameters."""
-    return next(module.parameters()).device
+def zeros(module: nn.Module, *shape: int) -> Tensor:
+    """Returns zeros of the type, and on the device, of the module's parameters."""
+    return next(module.parameters()).new_zeros(shape)
 
 
 def dropout(rows: Tensor, p: float, training: bool = True, *, variational: bool = False) -> Tensor:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from w2v.lm.bodies.base import Body, State, device_of, dropout
+from w2v.lm.bodies.base import Body, State, dropout, zeros
 from w2v.settings.language_model import LanguageModelSettings
 
 
@@ -30,9 +30,8 @@ class RecurrentBody(Body):
         self.recurrent = make(dim, self.width, self.layers, dropout=between)
 
     def start(self, batch: int) -> State:
-        shape = self.layers, batch, self.width
-        zeros = torch.zeros(shape, dtype=torch.float32, device=device_of(self))
-        return (zeros, zeros.clone()) if self.is_lstm else (zeros,)
+        state = zeros(self, self.layers, batch, self.width)
+        return (state, state.clone()) if self.is_lstm else (state,)
 
     def forward(self, embedded: Tensor, state: State) -> tuple[Tensor, State]:
         x = self.drop(embedded)

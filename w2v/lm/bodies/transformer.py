@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from w2v.lm.bodies.base import Body, State, device_of, dropout
+from w2v.lm.bodies.base import Body, State, dropout, zeros
 from w2v.settings.language_model import LanguageModelSettings
 
 ROTARY_BASE = 10000.0
@@ -50,8 +50,8 @@ class Transformer(Body):
                 nn.init.normal_(parameter, std=INIT_STD / additions**0.5)
 
     def start(self, batch: int) -> State:
-        shape = (len(self.blocks), batch, 2, self.heads, 0, self.width // self.heads)
-        return (torch.zeros(shape, dtype=torch.float32, device=device_of(self)),)
+        shape = len(self.blocks), batch, 2, self.heads, 0, self.width // self.heads
+        return (zeros(self, *shape),)
 
     def forward(self, embedded: Tensor, state: State) -> tuple[Tensor, State]:
         (memory,) = state

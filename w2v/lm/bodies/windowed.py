@@ -15,7 +15,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from w2v.lm.bodies.base import Body, State, device_of, dropout
+from w2v.lm.bodies.base import Body, State, dropout, zeros
 from w2v.settings.language_model import LanguageModelSettings
 
 
@@ -27,8 +27,7 @@ class _Windowed(Body):
         self.dim, self.context, self.dropout = dim, settings.context, settings.dropout
 
     def start(self, batch: int) -> State:
-        shape = self.context - 1, batch, self.dim
-        return (torch.zeros(shape, dtype=torch.float32, device=device_of(self)),)
+        return (zeros(self, self.context - 1, batch, self.dim),)
 
     def windows(self, embedded: Tensor, state: State) -> tuple[Tensor, State]:
         """Returns the windows [T, B, context · dim], oldest token first, and the new state."""

@@ -10,7 +10,7 @@ import pytest
 
 from w2v.evaluation.analogies import evaluate_analogies
 from w2v.evaluation.sets import AnalogySet, load_set
-from w2v.kernels.plan import PATH
+from w2v.kernels.plan import NOISE, PATH
 from w2v.vectors import WordVectors
 
 from .lockstep import Outcome, Setting, Text, damped, train, undamped
@@ -49,8 +49,10 @@ def test_paths_from_a_root_that_all_windows_share(demo: Text) -> None:
 
 
 @pytest.mark.soak
-def test_a_long_text() -> None:
-    """17 million words of an encyclopaedia were measured; accuracy is that of one epoch."""
+@pytest.mark.parametrize("rows", [NOISE, PATH])
+def test_a_long_text(rows: int) -> None:
+    """17 million words of an encyclopaedia were measured; accuracy is that of one epoch, and the
+    mean over seeds, which differ by two points."""
     if LONG_TEXT not in os.environ or QUESTIONS not in os.environ:
         pytest.skip(f"{LONG_TEXT} and {QUESTIONS} name no files")
     text, questions = Text.of(os.environ[LONG_TEXT]), load_set(os.environ[QUESTIONS])
@@ -60,7 +62,11 @@ def test_a_long_text() -> None:
         vectors = WordVectors(list(text.words), found.vectors)
         return evaluate_analogies(vectors, questions.sections).accuracy or 0.0
 
-    exact, with_damping, without = in_flight(text, Setting())
-    assert with_damping.loss < 1.03 * exact.loss
-    assert accuracy(with_damping) > accuracy(exact) - 0.005
-    assert without.loss > 1.08 * exact.loss
+    lost = []
+    for seed in (1, 2, 3):
+        of = Setting(rows, seed=seed)
+        exact = train(text, of, 1, undamped(text))
+        with_damping = train(text, of, FLIGHT, damped(text, of, FLIGHT))
+        assert with_damping.loss < 1.03 * exact.loss
+        lost.append(accuracy(exact) - accuracy(with_damping))
+    assert sum(lost) / len(lost) < 0.005

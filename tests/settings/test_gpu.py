@@ -37,7 +37,7 @@ def of(config: Config) -> tuple[str, str, float]:
         ({}, ("triton", "sgd", 0.025)),
         ({"device": "cuda:1", "loss": "hsigmoid"}, ("triton", "sgd", 0.025)),
         ({"model": "cbow", "loss": "nce", "optimizer": "sgd"}, ("triton", "sgd", 0.05)),
-        ({"dim": "300", "window": "15"}, ("triton", "sgd", 0.025)),
+        ({"dim": "300", "window": "7"}, ("triton", "sgd", 0.025)),
         ({"engine": "autograd"}, ("autograd", "adagrad", 0.1)),
         ({"device": "auto"}, ("hogwild", "sgd", 0.025)),
         ({"device": "auto", "engine": "triton"}, ("triton", "sgd", 0.025)),

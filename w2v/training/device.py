@@ -14,6 +14,7 @@ from w2v.system.ranks import place_or_alone
 LIBRARY_BYTES = 350 << 20  # PyTorch itself
 CUDA_LIBRARY_BYTES = 2 << 30  # PyTorch with CUDA's libraries, in the machine's memory
 SCORE_BYTES = 256 << 20  # buffers of the losses that score many rows
+DRIVERS = "CUDA error", "CUDA driver error", "cuDNN error", "Triton Error [CUDA]"
 
 NUMBERS = torch.float32  # what models are made of; tests compute in float64
 _TURNS = threading.RLock()
@@ -53,8 +54,7 @@ def find_device(name: str) -> torch.device:
     if name == "cpu" or (name == "auto" and not count):
         return torch.device("cpu")
     if not count:
-        what = "PyTorch finds no CUDA device on this machine; use `device` cpu"
-        raise InputError(f"`device` {name}: {what}")
+        raise InputError(f"`device` {name}: {no_gpu()}; use `device` cpu")
     index = int(name.partition(":")[2] or place_or_alone().local_rank % count)
     if index >= count:
         what = f"PyTorch finds {count} CUDA devices, the last is cuda:{count - 1}"
@@ -62,17 +62,33 @@ def find_device(name: str) -> torch.device:
     return torch.device("cuda", index)
 
 
+def no_gpu() -> str:
+    """Returns a message that PyTorch finds no GPU, with the likely reason."""
+    without = torch.version.cuda is None and torch.version.hip is None
+    why = f"PyTorch {torch.__version__} is built without CUDA" if without else "does nvidia-smi?"
+    return f"PyTorch finds no CUDA device on this machine ({why})"
+
+
 def free_memory(device: torch.device) -> int:
     """Returns the bytes that can be allocated on a GPU: free memory, and what PyTorch has reserved
     without using it."""
-    free: int = torch.cuda.mem_get_info(device)[0]
-    return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    with enough_memory(device, "`device` cpu"):
+        free: int = torch.cuda.mem_get_info(device)[0]
+        return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
 
 
 @contextmanager
 def enough_memory(device: torch.device, remedy: str) -> Iterator[None]:
-    """Turns out-of-memory errors of a GPU into a RunError with the remedy."""
+    """Turns out-of-memory and other errors of a GPU's driver into a RunError with a remedy."""
     try:
         yield
-    except torch.cuda.OutOfMemoryError as error:
-        raise RunError(f"{device} has too little memory; try {remedy}") from error
+    except RuntimeError as error:
+        why = str(error).partition("\n")[0]
+        if isinstance(error, torch.cuda.OutOfMemoryError) or why.endswith("out of memory"):
+            raise RunError(f"{device} has too little memory; try {remedy}") from error
+        if not why.startswith(DRIVERS):
+            raise
+        remedies = "resume from a checkpoint with `resume`, or use `device` cpu"
+        raise RunError(
+            f"{device} failed ({why}): check whether others use it (nvidia-smi), {remedies}"
+        ) from error

@@ -86,12 +86,13 @@ class Adagrad(RowOptimizer):
 
     @classmethod
     def _update_all(cls, several: list[Any], gradients: list[Tensor], lr: float) -> None:
+        torch._foreach_add_([each._squares for each in several], _mean_squares(gradients))
         for each, gradient in zip(several, gradients, strict=True):
-            total = each._squares.add_(_mean_squares(gradient))
-            each._table.addcmul_(gradient, _column(total.rsqrt(), gradient), value=-lr)
+            scale = _column(each._squares.rsqrt(), gradient)
+            each._table.addcmul_(gradient, scale, value=-lr)
 
     def _update_rows(self, gradient: Tensor, lr: float, rows: Tensor) -> None:
-        self._squares.index_add_(0, rows, _mean_squares(gradient))
+        self._squares.index_add_(0, rows, _mean_squares([gradient])[0])
         scale = self._squares.index_select(0, rows).rsqrt_()
         self._table.index_add_(0, rows, gradient * _column(scale, gradient), alpha=-lr)
 
@@ -257,11 +258,13 @@ def states(optimizers: Mapping[str, RowOptimizer]) -> dict[str, Tensor]:
     }
 
 
-def _mean_squares(gradient: Tensor) -> Tensor:
-    """Returns the mean square of each row of a gradient [R, …]: [R]."""
+def _mean_squares(gradients: list[Tensor]) -> list[Tensor]:
+    """Returns the mean square of each row of the gradients [R, …]: [R] each."""
     # also of no rows: all may be frozen
-    flat = gradient.reshape(len(gradient), gradient.shape[1:].numel())
-    squares: Tensor = torch.linalg.vector_norm(flat, dim=1).square_() / flat.shape[1]
+    flat = [each.reshape(len(each), each.shape[1:].numel()) for each in gradients]
+    squares: list[Tensor] = [torch.linalg.vector_norm(each, dim=1) for each in flat]
+    torch._foreach_mul_(squares, squares)
+    torch._foreach_div_(squares, [float(each.shape[1]) for each in flat])
     return squares
 
 

@@ -48,6 +48,7 @@ from w2v.training.device import (
     enough_memory,
     find_device,
     free_memory,
+    no_gpu,
 )
 from w2v.training.engine import MEASURED_SEED, Tally, WordEngine
 from w2v.training.schedule import Block, Blocks, cut_blocks, sentence_limit
@@ -135,8 +136,7 @@ class TritonEngine(WordEngine):
             return torch.device("cpu")
         device = find_device(name)
         if device.type == "cpu":
-            what = "PyTorch finds no CUDA device on this machine"
-            raise InputError(f"`engine` triton: {what}; use `engine` hogwild")
+            raise InputError(f"`engine` triton: {no_gpu()}; use `engine` hogwild")
         return device
 
     @classmethod

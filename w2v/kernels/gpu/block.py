@@ -73,13 +73,9 @@ def train_runs(
     sums = tl.full([], 0, tl.float32), tl.full([], 0, tl.float32)
     predictions = tl.full([shape.hidden], 0, tl.int32)
     chance = seed, vocabulary, noise.accept, noise.alias
-    # what only the text decides is asked for one window ahead, where registers can hold it
+    # words are asked for one window ahead; for paths and noise words there are no registers left
     coming = word_at(text.words, n, begin + shape.window)
     target = word_at(text.words, n, begin)
-    if shape.path and shape.ahead:
-        path = path_of(target, tree)
-    if shape.noise and shape.tiles == 1 and shape.ahead:
-        drawn = draw_tile(begin - first, 0, chance, shape)
     for i in range(begin, end):
         X = enter(X, inputs, coming, n, i + shape.window, scratch, shape)
         coming = word_at(text.words, n, i + 1 + shape.window)
@@ -98,22 +94,12 @@ def train_runs(
         if shape.cbow:
             dH = tl.full([1, shape.width], 0, tl.float32)
         if shape.path:
-            if shape.ahead:
-                next_path = path_of(next_target, tree)
-            else:
-                path = path_of(target, tree)
+            path = path_of(target, tree)
             dH, sums = learn_path(dH, sums, H, live, path, nodes, tree, lr, shape)
-            if shape.ahead:
-                path = next_path
         if shape.noise:
             if shape.tiles == 1:
-                if shape.ahead:
-                    next_drawn = draw_tile(i + 1 - first, 0, chance, shape)
-                else:
-                    drawn = draw_tile(i - first, 0, chance, shape)
+                drawn = draw_tile(i - first, 0, chance, shape)
                 dH, sums = learn_noise(dH, sums, H, live, target, drawn, outputs, noise, lr, shape)
-                if shape.ahead:
-                    drawn = next_drawn
             else:
                 dH, sums = learn_tiles(
                     dH, sums, H, live, target, i - first, outputs, noise, chance, scratch, lr, shape

@@ -31,7 +31,7 @@ __all__ = [
 
 LONGEST_RUN, SHORTEST_RUN = 512, 64  # targets of a program
 WORDS_PER_COPY = 8  # of the vocabulary, for each row that programs hold
-SCRATCH_BYTES = 1 << 28
+SCRATCH_BYTES = 1 << 27  # of all programs
 GOLDEN = 0x9E3779B97F4A7C15
 
 

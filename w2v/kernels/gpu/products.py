@@ -27,6 +27,7 @@ def for_hidden(g, Y, shape: tl.constexpr):
         change = tl.sum(tl.trans(g) * Y, 0, keep_dims=True)
     else:
         change = tl.dot(g, Y, input_precision=shape.precision)
+        # else the matrix units would add it to the hidden rows, and they round towards zero
         change = tl.where(tl.arange(0, shape.width)[None, :] < shape.stride, change, 0.0)
     return change
 

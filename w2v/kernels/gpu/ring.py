@@ -23,7 +23,8 @@ def position(slot, low, shape: tl.constexpr):
 
 @triton.jit
 def noted(scratch, slot, shape: tl.constexpr):
-    """Where a program keeps what stood in the table when a slot's row was read: [·, width]."""
+    """Where a program keeps what stood in the table when a slot's row was read: [·, width]. Other
+    threads read it than have written it, but the products' barriers are between."""
     own = tl.program_id(0).to(tl.int64) * shape.scratch
     return scratch + own + slot * shape.width + tl.arange(0, shape.width)[None, :]
 

@@ -52,7 +52,7 @@ class Shape(NamedTuple):
     of two above 2 · window. hidden: hidden rows of a window, ring or (CBOW) 1. tile: output rows
     scored together; tiles: how many such tiles the target and its noise words take. precision: of
     products, a word of Triton's. learns: 0 finds the loss and writes to no row. scratch: floats of
-    memory that a program has to itself. ahead: 1 asks for what a window needs one window before it.
+    memory that a program has to itself.
     """
 
     stride: int
@@ -76,7 +76,6 @@ class Shape(NamedTuple):
     precision: str
     learns: int
     scratch: int
-    ahead: int
 
 
 def variant_of(config: Config) -> Variant:
@@ -140,7 +139,6 @@ def shape_of(variant: Variant, precision: str, *, learns: bool) -> Shape:
         precision=precision,
         learns=int(learns),
         scratch=ring * width + tiles * hidden * SMALLEST,
-        ahead=int(warps_of(variant) < MOST_WARPS),
     )
 
 

@@ -98,5 +98,10 @@ def return_freed_memory() -> None:
     """Gives memory that was freed back to the system. Otherwise glibc keeps it, 40 MB after a
     corpus was read."""
     gc.collect()
+    trim()
+
+
+def trim() -> None:
+    """As `return_freed_memory`, in a millisecond: of what Python has let go of already."""
     with suppress(AttributeError, OSError, TypeError):  # another C library
         ctypes.CDLL(None).malloc_trim(0)

@@ -282,9 +282,9 @@ def test_without_a_gpu_one_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None
     [
         (
             "CUDA error: out of memory\nCompile with",
-            "memory of cuda:1 does not suffice; try a smaller",
+            "cuda:1 has too little memory; try a smaller",
         ),
-        ("Triton Error [CUDA]: out of memory", "memory of cuda:1 does not suffice; try a smaller"),
+        ("Triton Error [CUDA]: out of memory", "cuda:1 has too little memory; try a smaller"),
         ("CUDA error: unspecified launch failure\nCUDA", "cuda:1 failed (CUDA error: unspecified"),
         ("Triton Error [CUDA]: device busy", "cuda:1 failed (Triton Error [CUDA]: device busy): "),
     ],

@@ -53,6 +53,11 @@ def test_cuts(lengths, size, max_sentence, expected):
     assert cut_blocks(stream(lengths), size, max_sentence).tolist() == expected
 
 
+def test_a_part_of_a_line_is_not_too_short():
+    ids = stream([30, 2, 2, 40])
+    assert cut_blocks(ids, 4, 5, 12).tolist() == [0, 12, 24, 31, 37, 49, 61, 73, 78]
+
+
 def test_a_sentence_longer_than_any_block_is_never_split():
     assert sentence_limit(0) == 0
     assert sentence_limit(1000) == 1000

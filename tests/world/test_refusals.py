@@ -21,6 +21,17 @@ def test_a_stream_is_for_one_process(ranks):
     assert "CORPUS - is a stream" in refused(ranks(2, "train", "-", *LM))
 
 
+@pytest.mark.parametrize("more", [["--checkpoint-every", "5m"], ["--json"]])
+def test_what_does_not_go_with_stdout(ranks, corpus, more):
+    assert "--output -" in refused(ranks(2, "train", corpus, "--output", "-", *more))
+
+
+def test_help_is_written_once(ranks):
+    first, second = ranks(2, "train", "--help")
+    assert "--exchange-words" in first.out and (second.out, second.err) == ("", "")
+    assert (first.status, second.status) == (0, 0)
+
+
 def test_settings_must_be_the_same(ranks, corpus, tmp_path):
     given = ["train", str(corpus), *LM, "--output", str(tmp_path / "run")]
     line = refused(ranks(2, each=[given, [*given, "--seed", "5"]]))

@@ -68,3 +68,23 @@ def test_two_ranks_train_word_vectors(
     apart = json.loads((tmp_path / "apart" / "summary.json").read_text())
     assert apart["predictions"] == summary["predictions"]
     assert apart["final_loss"] == pytest.approx(summary["final_loss"], rel=0.005)
+
+
+def test_a_small_text_is_learnt_as_by_one_process(ranks, corpus, tmp_path):
+    """Which needs many exchanges: of a text that has a few blocks, too."""
+    given = ("train", corpus, "--dim", 12, "--min-count", 1, "--threads", 1, "--epochs", 4)
+    losses = []
+    for size in (1, 2):
+        ends = ranks(size, *given, "--quiet", "--output", tmp_path / str(size))
+        assert [end.status for end in ends] == [0] * size, ends[0].err
+        losses.append(json.loads((tmp_path / str(size) / "summary.json").read_text())["final_loss"])
+    assert losses[1] == pytest.approx(losses[0], rel=0.06)
+
+    # and of this one nothing, which comes out while a checkpoint is being written
+    lines, run = tmp_path / "lines.txt", tmp_path / "none"
+    lines.write_text("a\nb\n" * 40)
+    given = ("train", lines, *given[2:], "--sample", 0, "--quiet", "--output", run)
+    one, other = ranks(2, *given)
+    assert (one.status, other.status, other.out, other.err) == (2, 2, "", "")
+    assert "two words" in one.err and len(one.err.splitlines()) == 1
+    assert not run.exists()

@@ -37,6 +37,7 @@ from w2v.losses.math.numbers import promised
 from w2v.losses.sharded import Shard
 from w2v.losses.softmax import FullLayer
 from w2v.settings.config import Config
+from w2v.system.memory import trim
 from w2v.training import optimizers
 from w2v.training.device import enough_memory, find_device, undisturbed
 from w2v.training.engine import Engine, Part, Tally, block_seeds, check_state
@@ -46,6 +47,7 @@ from w2v.training.schedule import Block
 from w2v.training.world import World
 
 CARRY = "carry."  # prefix of the body's state in a checkpoint
+LARGE = 1 << 24  # elements of sharded rows (64 MB) from which memory is trimmed for their gradient
 OUTPUT_ROWS = "output.weight", "output.bias"  # the parameters that can be sharded
 
 
@@ -250,6 +252,8 @@ class LanguageModelEngine(Engine):
                 rows, state = self.model.hidden(inputs, self._state)
                 losses = self.model.output(rows.flatten(0, 1), targets.flatten())
             self._state = tuple(part.detach() for part in state)
+            if self._shard is not None and self._shard.rows * lm.hidden >= LARGE:
+                trim()  # the gradient of the rows comes on top of what was freed
             losses.sum().backward()
             total += losses.detach().sum(dtype=torch.float64)
         return self._update(total, lr, (stop - start) * self.columns.columns)

@@ -262,7 +262,11 @@ class Ranks(World):
         if error is None:
             self._dist.destroy_process_group()
         elif not isinstance(error, Lost | Elsewhere):
-            self._board.told()
+            may_follow = self.rank != 0 and isinstance(error, Exception)
+            if may_follow:
+                time.sleep(1.0)  # rank 0 comes first
+            if not self._board.told() and may_follow:
+                raise Elsewhere(getattr(error, "exit_status", 1)) from error
 
     def _tensor(self, array: Buffer) -> Tensor:
         is_tensor = isinstance(array, self._torch.Tensor)

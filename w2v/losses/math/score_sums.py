@@ -199,6 +199,7 @@ def _sums(
             sums.append(summed)
             if grads is not None:
                 blocks.append(z)
+            del z  # before the next one is made
         peaks_of = torch.stack(peaks)  # [blocks, rows]
         top = peaks_of.amax(0)
         summed = (torch.stack(sums) * (peaks_of - top).exp_()).sum(0)
@@ -244,8 +245,10 @@ def _gradients(problem: Problem, total: Tensor, per_row: Tensor, wanted: Wanted)
             if grads.weight is not None:
                 share = outer(z, (hidden * weights[:, None]).to(z.dtype)).to(problem.dtype)
                 sums = share if sums is None else sums.add_(share)
+                del share
             if grads.bias is not None:
                 grads.bias[classes[0] : classes[1]] += weights @ z.to(problem.dtype)
+            del z  # before the next one is made: one block at a time
         if grads.weight is not None and sums is not None:
             grads.weight[classes[0] : classes[1]] = sums
     return grads

@@ -95,12 +95,12 @@ def _read_npy_header(file: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype]
     """Returns the shape, whether the order is Fortran's, and the type. A broken header raises
     whatever NumPy raises for it."""
     major, minor = np.lib.format.read_magic(file)
-    read = getattr(np.lib.format, f"read_array_header_{major}_{minor}")
+    read_header = getattr(np.lib.format, f"read_array_header_{major}_{minor}")
     with warnings.catch_warnings():
         # The user need not see Python's warnings about broken literals, or NumPy's about files from
         # Python 2.
         warnings.simplefilter("ignore")
-        shape, fortran, dtype = read(file)
+        shape, fortran, dtype = read_header(file)
     return tuple(map(int, shape)), fortran, dtype
 
 
@@ -142,8 +142,8 @@ def _counts(fields: list[str], path: Path) -> np.ndarray:
     """Returns the counts [V] int64. Raises InputError for non-digits, or a sum beyond int64."""
     digits = "".join(fields)
     if not (digits.isascii() and digits.isdigit() and all(fields)) or max(map(len, fields)) > 18:
-        found = enumerate(fields, 1)
-        line, field = next(each for each in found if not re.fullmatch("[0-9]{1,18}", each[1]))
+        numbered = enumerate(fields, 1)
+        line, field = next(entry for entry in numbered if not re.fullmatch("[0-9]{1,18}", entry[1]))
         raise damaged(path, f"line {line} has {shown(field)} in place of a count")
     counts = np.fromiter(map(int, fields), np.int64, len(fields))
     if counts.sum(dtype=np.float64) >= 2**63:

@@ -27,8 +27,8 @@ def classes(vectors: WordRows, k: int = 500, seed: int = 1) -> np.ndarray:
     # With several threads, sums would depend on the order in which they finish.
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer than k distinct vectors
-        found = KMeans(k, n_init=1, max_iter=ROUNDS, random_state=seed).fit_predict(unit)
-    order = np.argsort(-np.bincount(found, minlength=k), kind="stable")
+        clusters = KMeans(k, n_init=1, max_iter=ROUNDS, random_state=seed).fit_predict(unit)
+    order = np.argsort(-np.bincount(clusters, minlength=k), kind="stable")
     number = np.empty(k, np.int64)
     number[order] = np.arange(k)
-    return np.asarray(number[found])
+    return np.asarray(number[clusters])

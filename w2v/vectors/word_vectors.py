@@ -65,11 +65,11 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
         UnknownWordError, which is an InputError and a KeyError."""
         if isinstance(word, str) and (row := self.index(word)) is not None:
             return self.matrix[row]  # type: ignore[no-any-return]
-        wanted = "word, nor a list of words"
-        words = [word] if isinstance(word, str) else arguments.items("word", word, wanted)
+        expected = "word, nor a list of words"
+        words = [word] if isinstance(word, str) else arguments.items("word", word, expected)
         queries.check_words(self, words)
-        found = self.of(words)
-        return found[0] if isinstance(word, str) else found
+        vectors = self.of(words)
+        return vectors[0] if isinstance(word, str) else vectors
 
     def __contains__(self, word: object) -> bool:
         """Returns whether the word is in the vocabulary. `has` is also true for unknown words whose
@@ -103,9 +103,9 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
             restrict_vocab: consider only this many of the most frequent words; 0 = all.
             min_similarity: leave out words that are less similar.
         """
-        found = [queries.resolve(self, query)]
+        resolved = [queries.resolve(self, query)]
         options: Any = {"restrict_vocab": restrict_vocab, "min_similarity": min_similarity}
-        return queries.nearest(self, found, k, method=method, **options)[0]
+        return queries.nearest(self, resolved, k, method=method, **options)[0]
 
     answers, similarity = asks(asked=arguments.items)(queries.answers), queries.similarity
     analogy = queries.analogy
@@ -247,14 +247,14 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
             from gensim.models.fasttext import FastTextKeyedVectors
 
         if self.ngrams is None:
-            found = KeyedVectors(self.dim)
+            keyed = KeyedVectors(self.dim)
         else:
-            found = FastTextKeyedVectors(self.dim, *self.ngrams.ngrams)
-        found.add_vectors(self.words, np.array(self.matrix))
+            keyed = FastTextKeyedVectors(self.dim, *self.ngrams.ngrams)
+        keyed.add_vectors(self.words, np.array(self.matrix))
         if self.ngrams is not None:
-            found.vectors_vocab = self.ngrams.own(self.words, self.matrix)
-            found.vectors_ngrams = np.array(self.ngrams.rows)
-            found.recalc_char_ngram_buckets()
+            keyed.vectors_vocab = self.ngrams.own(self.words, self.matrix)
+            keyed.vectors_ngrams = np.array(self.ngrams.rows)
+            keyed.recalc_char_ngram_buckets()
         if self.counts is not None:
-            found.expandos["count"] = self.counts.copy()
-        return found
+            keyed.expandos["count"] = self.counts.copy()
+        return keyed

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from w2v.cli.lines import batches_of_lines, open_stdin
-from w2v.cli.model import open_model, say_made
+from w2v.cli.model import note_ngrams_used, open_model
 from w2v.cli.output import Cell, flush, print_json, print_line, print_table, say
 from w2v.errors import InputError
 from w2v.system.fields import BYTE_ORDER_MARK
@@ -67,7 +67,7 @@ def answer_each(
                 for row in rows:
                     print_line(" ".join(map(str, row)))
         flush()
-    say_made(vectors)
+    note_ngrams_used(vectors)
     return 2 if failed and not (streaming and answered) else 0
 
 

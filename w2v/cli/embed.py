@@ -29,7 +29,7 @@ from typing import Annotated
 import typer
 
 from w2v.cli.lines import batches_of_lines, open_stdin
-from w2v.cli.model import open_model, say_made
+from w2v.cli.model import note_ngrams_used, open_model
 from w2v.cli.options import EncodingErrors, Json, Model, Output, Overwrite, Quiet, choice
 from w2v.cli.output import binary_stdout, file_to_write, print_written, say
 from w2v.cli.progress import ConsoleReporter
@@ -78,7 +78,7 @@ def command(
     for each in caught:
         say(f"warning: {each.message}")
     if not quiet:
-        say_made(vectors)
+        note_ngrams_used(vectors)
     if written is not None:
         print_written(written, json, lines=n, dim=vectors.dim, pooling=pooling)
 

@@ -45,7 +45,7 @@ def open_model(
     return vectors
 
 
-def say_made(vectors: WordVectors) -> None:
+def note_ngrams_used(vectors: WordVectors) -> None:
     """Prints a note about unknown words that got vectors from their n-grams, if any."""
     if (said := vectors.made_of_ngrams()) is not None:
         say(f"note: {said}")

@@ -13,7 +13,7 @@ from w2v.corpus.messages import arrow_claims
 from w2v.corpus.pages import claims
 from w2v.corpus.sources import Advance, Source, opened
 from w2v.errors import InputError
-from w2v.system.packages import told_if_missing
+from w2v.system.packages import reporting_missing
 
 PIECE_BYTES = 1 << 20
 TOGETHER_BYTES = 16 << 20  # at most this much text is decoded in one step
@@ -133,7 +133,7 @@ def read_hub(entry: str, _: Source, column: str, advance: Advance) -> Iterator[V
     split or column is missing or not text, and RunError if the hub cannot be reached."""
     name, config, revision, split, own = parsed(entry)
     column = own or column
-    with told_if_missing():
+    with reporting_missing():
         import datasets  # takes seconds
     with told_of_hub(entry):
         rows = datasets.load_dataset(name, config, split=split, revision=revision, streaming=True)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from w2v.errors import InputError, RunError
 from w2v.system.files import HUB
-from w2v.system.packages import told_if_missing
+from w2v.system.packages import reporting_missing
 
 FORM = "hf://datasets/NAME[:CONFIG]/SPLIT#COLUMN"
 ADDRESS = re.compile(
@@ -50,7 +50,7 @@ def pinned(entry: str) -> str:
     address = parsed(entry)
     if address.revision and COMMIT.fullmatch(address.revision):
         return entry
-    with told_if_missing():
+    with reporting_missing():
         import datasets  # noqa: F401  # needed later: fail now if it is not installed
         from huggingface_hub import HfApi
     with told_of_hub(entry):

@@ -20,7 +20,7 @@ import numpy as np
 
 from w2v.errors import InputError, shown
 from w2v.system.json import read_object
-from w2v.system.packages import told_if_missing
+from w2v.system.packages import reporting_missing
 
 MAX_BYTES = 64 << 20  # of a file: half a million tokens
 BATCH_BYTES = 1 << 16  # of lines passed at a time; the library keeps 100 bytes for each token
@@ -131,7 +131,7 @@ def read_checked(path: str | Path, check: Callable[[dict[str, Any]], Result], li
 
 def library() -> Any:
     """Returns the module `tokenizers`. Raises RunError if it is not installed."""
-    with told_if_missing():
+    with reporting_missing():
         import tokenizers  # only needed to read or make a tokenizer.json
     return tokenizers
 

@@ -15,7 +15,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from w2v.corpus.reading import cutter_of
-from w2v.system.packages import told_if_missing
+from w2v.system.packages import reporting_missing
 
 if TYPE_CHECKING:
     from w2v.settings.groups import CorpusSettings
@@ -35,7 +35,7 @@ def is_word(segment: str) -> bool:
 
 @functools.cache
 def _compiled(pattern: str) -> Any:
-    with told_if_missing():
+    with reporting_missing():
         import regex  # only needed for `tokenizer` words
     return regex.compile(pattern)
 

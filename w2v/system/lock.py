@@ -57,8 +57,8 @@ def _lock_file(file: Path, path: Path) -> int | None:
             if descriptor is not None:
                 stack.callback(os.close, descriptor)
             if descriptor is None or _is_foreign(descriptor):
-                what = "has the name of the lock file, but was not written by a run"
-                raise InputError(f"{file} {what}: move it away")
+                problem = "has the name of the lock file, but was not written by a run"
+                raise InputError(f"{file} {problem}: move it away")
             if not _lock(descriptor, path, _content(descriptor)):
                 return None
             with suppress(FileNotFoundError):

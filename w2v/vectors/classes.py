@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 
 from w2v.errors import InputError
-from w2v.system.packages import told_if_missing
+from w2v.system.packages import reporting_missing
 from w2v.vectors.rows import WordRows
 
 ROUNDS = 30
@@ -19,7 +19,7 @@ def classes(vectors: WordRows, k: int = 500, seed: int = 1) -> np.ndarray:
     if k > len(vectors):
         words = f"the {len(vectors):,} words of {vectors.source}"
         raise InputError(f"`k` {k:,} is more than {words}; ask for fewer classes")
-    with told_if_missing():
+    with reporting_missing():
         from sklearn.cluster import KMeans  # takes a second, and is not a requirement of w2v
         from sklearn.exceptions import ConvergenceWarning
         from threadpoolctl import threadpool_limits

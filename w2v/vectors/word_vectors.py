@@ -20,7 +20,7 @@ from w2v.evaluation.sets import AnalogySet, SimilaritySet, default_sets, load_se
 from w2v.evaluation.similarity import SimilarityResult, evaluate_similarity
 from w2v.system import arguments
 from w2v.system.arguments import asks, one_of
-from w2v.system.packages import told_if_missing
+from w2v.system.packages import reporting_missing
 from w2v.vectors import classes, encoded, encoding, queries
 from w2v.vectors.hub import Card
 from w2v.vectors.precision import DTYPES
@@ -234,7 +234,7 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
 
     def to_pandas(self) -> pandas.DataFrame:
         """Returns a copy of the matrix as a DataFrame with the words as its index."""
-        with told_if_missing():
+        with reporting_missing():
             import pandas  # not a requirement of w2v
 
         return pandas.DataFrame(np.array(self.matrix), index=self.words)
@@ -242,7 +242,7 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
     def to_gensim(self) -> Any:
         """Returns gensim's KeyedVectors, or FastTextKeyedVectors if there are n-grams, with copies
         of the matrix and, if known, the counts."""
-        with told_if_missing():
+        with reporting_missing():
             from gensim.models import KeyedVectors  # not a requirement of w2v
             from gensim.models.fasttext import FastTextKeyedVectors
 

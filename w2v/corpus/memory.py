@@ -139,8 +139,8 @@ def _rows(corpus: Any, column: str | None, notices: Notices) -> Iterator[Any]:
     elif _is_iterable(corpus) and not isinstance(corpus, (str, bytes, Mapping)):
         yield from corpus
     else:
-        wanted = "lines of text, of lists of tokens or of lists of integers"
-        remedy = f"give the names of files, or an iterable of {wanted}"
+        expected = "lines of text, of lists of tokens or of lists of integers"
+        remedy = f"give the names of files, or an iterable of {expected}"
         raise InputError(f"the corpus is of type {kind}: {remedy}")
 
 

@@ -50,5 +50,5 @@ def split_words(text: str, settings: CorpusSettings | None) -> list[str]:
     if settings is None:
         return words
     if settings.tokenizer == "words":
-        words = [each for each in segments("\n".join(words)) if is_word(each)]
+        words = [segment for segment in segments("\n".join(words)) if is_word(segment)]
     return [word.lower() for word in words] if settings.lowercase else words

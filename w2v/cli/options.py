@@ -219,7 +219,7 @@ def _help(setting: Setting) -> str:
     text = as_options(setting.help)
     if setting.choices is not None and _metavar(setting) == METAVARS["str"]:
         text += f": {', '.join(setting.choices)}"
-    default = f"default: {as_options(setting.told_default)}" if setting.told_default else ""
+    default = f"default: {as_options(setting.default_in_words)}" if setting.default_in_words else ""
     facts = "; ".join(filter(None, (setting.range_text, default)))
     return f"{text} [{facts}]" if facts else text
 

@@ -202,11 +202,11 @@ def _warn(name: str, result: AnalogyResult | SimilarityResult, noun: str) -> Non
 
 
 def _score(
-    model: LanguageModel, text: list[str], how: tuple[str | None, str, str], quiet: bool
+    model: LanguageModel, text: list[str], reading: tuple[str | None, str, str], quiet: bool
 ) -> dict[str, Any]:
     """Measures the perplexity on the concatenated texts. Returns it with other values by name.
-    `how` has the arguments of `corpus_settings`."""
-    settings = model.corpus_settings(*how)
+    `reading` has the arguments of `corpus_settings`."""
+    settings = model.corpus_settings(*reading)
     with (
         ConsoleReporter(quiet=quiet) as reporter,
         announcing_if_slow("reading and scoring", quiet=quiet or is_terminal(sys.stderr)),

@@ -39,8 +39,8 @@ def command(
     json: Json = False,
     **given: str | bool | None,
 ) -> None:
-    how = {name: given.pop(name) for name in settings_of(PhraseSettings)}
-    phrase_settings = build_group(PhraseSettings, how)
+    options = {name: given.pop(name) for name in settings_of(PhraseSettings)}
+    phrase_settings = build_group(PhraseSettings, options)
     settings = build_config({"corpus": tuple(corpus), **given}).corpus
     file = file_to_write(output, overwrite=overwrite)
     from w2v.corpus.phrases import find_phrases, threshold_of  # imports pyarrow

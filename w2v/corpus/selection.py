@@ -56,9 +56,9 @@ def listed_vocabulary(path: str, text: Vocabulary) -> tuple[Vocabulary, str]:
         raise InputError(f"`vocab` {path} {problem}; is it the list for this corpus?")
     note = ""
     if missing := len(words) - len(rows):
-        fate = " and are left out" if plain else ": their vectors will not be trained"
+        outcome = " and are left out" if plain else ": their vectors will not be trained"
         note = f"{missing:,} of the {len(words):,} words of `vocab` {path} are not in the text"
-        note += fate
+        note += outcome
     return listed or Vocabulary([text.words[row] for row in rows], text.counts[rows]), note
 
 

@@ -54,7 +54,7 @@ def correlation_intervals(x: np.ndarray, y: np.ndarray) -> tuple[Interval | None
         times = np.bincount(chosen.ravel(), minlength=rows * n)
         weights = times.reshape(rows, n).astype(np.float64)
         spearman.append(_correlations(ranks(x, weights), ranks(y, weights), weights))
-        pearson.append(_correlations(near_one(x), near_one(y), weights))
+        pearson.append(_correlations(rescaled(x), rescaled(y), weights))
     return _percentiles(np.concatenate(spearman)), _percentiles(np.concatenate(pearson))
 
 
@@ -75,7 +75,7 @@ def ranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return (np.cumsum(group_weights, axis=1) - (group_weights - 1) / 2)[:, group]
 
 
-def near_one(values: np.ndarray) -> np.ndarray:
+def rescaled(values: np.ndarray) -> np.ndarray:
     """Scales the values by a power of 2, so that their products neither overflow nor underflow."""
     return np.ldexp(values, -np.frexp(np.abs(values).max())[1])  # type: ignore[no-any-return]
 

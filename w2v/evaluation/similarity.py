@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from w2v.evaluation.bootstrap import Interval, correlation_intervals, near_one, ranks
+from w2v.evaluation.bootstrap import Interval, correlation_intervals, ranks, rescaled
 from w2v.evaluation.matching import WordMatcher
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def pearson(x: np.ndarray, y: np.ndarray) -> float | None:
         return None
     # Scale both to about 1, first by a power of 2, which is exact, so that no sum or square
     # overflows or underflows.
-    x, y = near_one(x), near_one(y)
+    x, y = rescaled(x), rescaled(y)
     x -= x.mean()
     y -= y.mean()
     x /= np.abs(x).max()

@@ -53,7 +53,7 @@ def config_of(named: Iterable[Named], problems: Iterable[str] = ()) -> Config:
     InputError for all wrong names, types and values, and any `problems` already found."""
     problems = list(problems)
     given = _converted(named, problems)
-    _refuse([*problems, *_wrong_alone(given)])
+    _refuse([*problems, *_problems_of_values(given)])
     if "valid" in given.values:
         given.values["valid"] = absolute(str(given.values["valid"]))
     values = resolve(given.values)
@@ -67,7 +67,7 @@ def config_of(named: Iterable[Named], problems: Iterable[str] = ()) -> Config:
     )
     engine = values["engine"] if values["engine"] in FUSED else fused_engine(values["device"])
     lacking = unsupported(engine, values | {"optimizer": given.values.get("optimizer")})
-    _refuse(_wrong_together(config, loss, given, lacking))
+    _refuse(_problems_of_combinations(config, loss, given, lacking))
     notes, why = _notes(config, loss, given), _why_engine(config, given, lacking)
     if why == NO_TRITON:
         slower = f"`device` {values['device']} trains with engine autograd, since {why}"
@@ -123,7 +123,7 @@ def _converted(named: Iterable[Named], problems: list[str]) -> _Given:
     return given
 
 
-def _wrong_alone(given: _Given) -> list[str]:
+def _problems_of_values(given: _Given) -> list[str]:
     """Returns phrases about values that are wrong by themselves."""
     values, names, problems = given.values, given.names, []
     problems += [
@@ -138,7 +138,7 @@ def _wrong_alone(given: _Given) -> list[str]:
     return problems
 
 
-def _wrong_together(
+def _problems_of_combinations(
     config: Config, loss: LossEntry, given: _Given, lacking: list[str]
 ) -> list[str]:
     """Returns phrases about values that cannot be combined."""
@@ -162,9 +162,9 @@ def _wrong_together(
                 f"{names['subwords']} makes the tokens, and `vocab` lists words: omit one"
             )
     if bool(config.model.pieces if config.only_vectors else config.model.ngram_lengths):
-        such = "lengths such as 3-6" if config.only_vectors else "a number such as 8000"
+        accepted = "lengths such as 3-6" if config.only_vectors else "a number such as 8000"
         problem = f"{names['subwords']} {config.model.subwords}"
-        problems.append(f"{problem}: `model` {config.model.model} takes {such}, or 0")
+        problems.append(f"{problem}: `model` {config.model.model} takes {accepted}, or 0")
     if config.model.ngram_lengths and config.start.freeze:
         problem = f"{names['freeze']}: with `subwords`, old and new words share n-grams"
         problems.append(f"{problem}, so that no vector stays unchanged; omit one")

@@ -122,8 +122,8 @@ def _described(setting: Setting) -> str:
     default = setting.default_in_words if setting.name != "output" else "a temporary directory"
     facts = [" | ".join(setting.choices or ()), setting.range_text]
     details = "; ".join(filter(None, [*facts, f"default: {default}" if default else ""]))
-    only = f"{', '.join(losses)}: " if (losses := losses_with(setting.name)) else ""
-    text = f"{setting.name}: {only}{setting.help}{f' [{details}]' if details else ''}"
+    of_losses = f"{', '.join(losses)}: " if (losses := losses_with(setting.name)) else ""
+    text = f"{setting.name}: {of_losses}{setting.help}{f' [{details}]' if details else ''}"
     return "\n        ".join(textwrap.wrap(f"    {text}", 92, break_on_hyphens=False))
 
 

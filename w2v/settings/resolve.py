@@ -70,7 +70,7 @@ def unsupported(engine: str, values: Mapping[str, Any]) -> list[str]:
         widest = widest_window(dim, floats)
         at_most = f"`window` {window} at {size} (at most {widest})"
         obstacles[at_most if widest > 0 else size] = window > widest
-    return [text for text, much in obstacles.items() if much]
+    return [text for text, applies in obstacles.items() if applies]
 
 
 def fused_engine(device: str) -> str:

@@ -57,14 +57,14 @@ def read_settings(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], 
         raise InputError(f"`config` {path} is not a list of `key: value` lines, such as `dim: 100`")
     folder = os.path.dirname(os.path.abspath(path)) if path != "-" else os.curdir
     known = all_settings()
-    pairs = [(key, _beside(folder, known.get(str(key)), value)) for key, value in pairs]
+    pairs = [(key, _resolved(folder, known.get(str(key)), value)) for key, value in pairs]
     return _check_keys(pairs, path)
 
 
-def _beside(folder: str, setting: Setting | None, value: Any) -> Any:
+def _resolved(folder: str, setting: Setting | None, value: Any) -> Any:
     """Returns the value of a setting; a relative path that exists in `folder` becomes absolute."""
     if isinstance(value, list):
-        return [_beside(folder, setting, item) for item in value]
+        return [_resolved(folder, setting, item) for item in value]
     if setting is None or setting.path == "written" or not setting.is_path(value):
         return value
     if not isinstance(value, str) or value in ("", "-") or "\0" in value:

@@ -95,9 +95,9 @@ def _lock(descriptor: int, path: Path, owner: str) -> bool:
     except OSError as error:
         if error.errno not in TAKEN:
             return False
-        who = f"process {owner}" if owner.isdigit() else "another process"
+        holder = f"process {owner}" if owner.isdigit() else "another process"
         remedy = "wait until it ends, or name another `output`"
-        raise InputError(f"{path} is being written by another run ({who}): {remedy}") from None
+        raise InputError(f"{path} is being written by another run ({holder}): {remedy}") from None
     return True
 
 

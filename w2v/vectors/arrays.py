@@ -41,18 +41,18 @@ def load_arrays(
     matrix = map_matrix(matrix_path)
     words, counts = read_words(words_path, len(matrix), errors)
     if len(words) != len(matrix):
-        what = f"{len(words)} words, but {matrix_path} has {len(matrix)} rows"
-        raise InputError(f"{words_path} has {what}; they do not belong together: save them again")
+        sizes = f"{len(words)} words, but {matrix_path} has {len(matrix)} rows"
+        raise InputError(f"{words_path} has {sizes}; they do not belong together: save them again")
     words, matrix = words[:limit], matrix[:limit]
     counts = None if counts is None else counts[:limit]
     first = dict(zip(reversed(words), range(len(words) - 1, -1, -1), strict=True))
     if (repeated := len(words) - len(first)) == 0:
         return WordVectors(words, matrix, counts, source)
-    again = next(word for i, word in enumerate(words) if first[word] < i)
+    example = next(word for i, word in enumerate(words) if first[word] < i)
     keep = sorted(first.values())
     check_memory(len(keep), matrix.shape[1], str(matrix_path))
     counts = None if counts is None else counts[keep]
-    warning = say_repeated(repeated, again, str(words_path))
+    warning = say_repeated(repeated, example, str(words_path))
     return WordVectors([words[i] for i in keep], matrix[keep], counts, source, [warning])
 
 
@@ -86,8 +86,8 @@ def map_matrix(path: Path) -> np.ndarray:
     with np.errstate(all="ignore"):
         rows = np.ascontiguousarray(matrix, np.float32)
     if not np.isfinite(rows).all():
-        what = "holds NaN, infinity or values beyond the range of float32"
-        raise InputError(f"{path} {what}; save the vectors again")
+        problem = "holds NaN, infinity or values beyond the range of float32"
+        raise InputError(f"{path} {problem}; save the vectors again")
     return rows
 
 

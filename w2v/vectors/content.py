@@ -164,8 +164,8 @@ class Storage:
         self._word_bytes += sum(map(len, words))
         if self._word_bytes > MANY_WORD_BYTES + MEAN_WORD_BYTES * (before + len(words)):
             problem = f"more than {MEAN_WORD_BYTES} bytes on average"
-            such = shown(max(words, key=len), 20)
-            raise InputError(f"{name}: its words have {problem} ({such}): is it a file of vectors?")
+            word = shown(max(words, key=len), 20)
+            raise InputError(f"{name}: its words have {problem} ({word}): is it a file of vectors?")
         self.words += words
         after, (room, dim) = len(self.words), self._matrix.shape
         if after > room:
@@ -178,7 +178,7 @@ class Storage:
 
     def _new(self, words: Sequence[str]) -> list[int] | None:
         """Returns the positions of the words that are new, or None if all are."""
-        had = len(self._seen)
+        n_before = len(self._seen)
         fresh = set(words)
         if len(fresh) == len(words) and self._seen.isdisjoint(fresh):
             self._seen |= fresh
@@ -190,7 +190,7 @@ class Storage:
             else:
                 self._seen.add(word)
                 positions.append(i)
-        if self.read - had - len(positions) > max(MANY_REPEATED, had):
+        if self.read - n_before - len(positions) > max(MANY_REPEATED, n_before):
             problem = f"most of its words occur more than once, such as {shown(self._repeated)}"
             raise InputError(f"{self._name}: {problem}; is it a file of word vectors?")
         return positions

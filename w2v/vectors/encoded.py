@@ -79,7 +79,7 @@ def write_parquet(file: IO[bytes], batches: Rows, dim: int) -> None:
         for texts, rows in batches:
             flat = pa.array(np.ascontiguousarray(rows).ravel(), pa.float32())
             vectors = pa.FixedSizeListArray.from_arrays(flat, dim)
-            names = pa.array([_sound(text) for text in texts], pa.string())
+            names = pa.array([_encodable(text) for text in texts], pa.string())
             writer.write_table(pa.table([names, vectors], schema=schema))
 
 
@@ -87,7 +87,7 @@ def write_jsonl(file: IO[bytes], batches: Rows, dim: int) -> None:
     """Writes an object per line, {"text": …, "vector": […]}."""
     values = ", ".join(["%.9g"] * dim)
     for texts, rows in batches:
-        names = [json.dumps(_sound(text), ensure_ascii=False) for text in texts]
+        names = [json.dumps(_encodable(text), ensure_ascii=False) for text in texts]
         lines = [
             f'{{"text": {name}, "vector": [{values % tuple(row)}]}}\n'
             for name, row in zip(names, rows.tolist(), strict=True)
@@ -102,7 +102,7 @@ def write_tsv(file: IO[bytes], batches: Rows, dim: int) -> None:
         file.write("".join([line % tuple(row) for row in rows.tolist()]).encode())
 
 
-def _sound(text: Text) -> str:
+def _encodable(text: Text) -> str:
     """Returns a text, or the words of a list joined by spaces, with lone surrogates replaced."""
     joined = text if isinstance(text, str) else " ".join(text)
     return joined.encode("utf-8", "replace").decode()

@@ -109,9 +109,9 @@ class _Encoder:
         self._moments = np.zeros((vectors.dim, vectors.dim if pooling == "sif" else 0))
         if pooling == "sif":
             if vectors.counts is None:
-                what = "does not say how often its words occur, which sif needs"
+                problem = "does not say how often its words occur, which sif needs"
                 remedy = "use a run directory or an .npy file with counts, or `pooling` mean"
-                raise InputError(f"{vectors.source} {what}: {remedy}")
+                raise InputError(f"{vectors.source} {problem}: {remedy}")
             shares = vectors.counts / max(1, vectors.counts.sum())
             self._weights = np.append(SIF_A / (SIF_A + shares), 1.0)  # last: unknown words
 
@@ -133,8 +133,8 @@ class _Encoder:
         with np.errstate(over="ignore"):
             means = sums.astype(np.float32)
         if not np.isfinite(means).all():
-            what = f"{self._vectors.source}: a text's vector holds NaN or infinity"
-            raise InputError(f"{what}; train again with a smaller `lr`")
+            problem = f"{self._vectors.source}: a text's vector holds NaN or infinity"
+            raise InputError(f"{problem}; train again with a smaller `lr`")
         self._n += len(texts)
         self._empty += int((counts == 0).sum())
         self._rows_of.forget()

@@ -82,9 +82,9 @@ def decide(lines: Sequence[str], dim: int | None = None) -> tuple[Layout | None,
         quoted = word_end != " " and quotes(lines, word_end)
         form = Layout(0, mark, word_end, quoted)
         counts = [len(fields[1]) if (fields := cut(line, form)) else 0 for line in lines]
-        found = [count for count in counts if count]
-        most_common = dim or max(found, key=lambda n: (found.count(n), n), default=0)
-        fits = found.count(most_common)
+        positive = [count for count in counts if count]
+        most_common = dim or max(positive, key=lambda n: (positive.count(n), n), default=0)
+        fits = positive.count(most_common)
         if (fits, most_common) > most:
             best, most = form._replace(dim=most_common), (fits, most_common)
     return (best, most[0]) if 2 * most[0] >= len(lines) else (None, most[0])
@@ -154,7 +154,7 @@ def _are_decimals(rows: Sequence[tuple[str, list[str]]], layout: Layout) -> bool
     return small or any(len(row) > 2 or re.match("0.", row) for row in behind)
 
 
-def why_none(lines: Sequence[str]) -> str:
+def misfit(lines: Sequence[str]) -> str:
     """Returns what is wrong with lines that fit no layout, with a remedy."""
     if decide([re.sub(r"([0-9]),([0-9])", r"\1.\2", line) for line in lines])[0]:
         return "has decimal commas: write 0.5, not 0,5"

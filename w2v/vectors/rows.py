@@ -56,7 +56,7 @@ class WordRows:
         if not all(issubclass(kind, str) for kind in set(map(type, self.words))):
             raise InputError("`words` must be strings")
         self.matrix = matrix
-        self.counts = None if counts is None else _whole(counts, len(words))
+        self.counts = None if counts is None else _checked_counts(counts, len(words))
         self.source = source
         self.warnings = tuple(warnings)
 
@@ -180,7 +180,7 @@ class WordRows:
         return best
 
 
-def _whole(counts: Any, length: int) -> np.ndarray:
+def _checked_counts(counts: Any, length: int) -> np.ndarray:
     array = np.asarray(counts)
     right = array.shape == (length,) and array.dtype.kind in "iuf"
     if not right or not ((array >= 0) & (array < 2**63) & (array == np.floor(array))).all():

@@ -123,8 +123,8 @@ def check_output(path: str | Path, kind: str, dtype: str = "float32") -> None:
     path = Path(path)
     allowed = SMALLER.get(kind, DTYPES[:1])
     if dtype not in allowed:
-        can = ", ".join(name for name in SMALLER if dtype in SMALLER[name])
-        remedy = f"use {' or '.join(allowed)}, or one of the formats {can}"
+        formats = ", ".join(name for name in SMALLER if dtype in SMALLER[name])
+        remedy = f"use {' or '.join(allowed)}, or one of the formats {formats}"
         raise InputError(f"the format {kind} cannot hold `dtype` {dtype}; {remedy}")
     packed = _unpacked(path)[1]
     if packed and kind not in COMPRESSED:
@@ -232,8 +232,8 @@ def _check_read_back(content: Content, path: Path) -> None:
     file = io.BytesIO()
     _write(file, content._replace(words=words, matrix=matrix))
     if not reads_back(file.getvalue(), path, words, matrix):
-        such = ", ".join(map(shown, words[:2]))
-        problem = f"the format {content.kind} would not give back words such as {such}"
+        examples = ", ".join(map(shown, words[:2]))
+        problem = f"the format {content.kind} would not give back words such as {examples}"
         raise InputError(f"{problem}: use another one, such as parquet or npy")
 
 
@@ -285,14 +285,14 @@ def storable(content: Content) -> Content:
             rows.append(row)
     warnings = []
     if left_out:
-        many = f"{len(left_out):,} of {len(words):,} words, such as {shown(left_out[0])},"
+        lost = f"{len(left_out):,} of {len(words):,} words, such as {shown(left_out[0])},"
         why = f"the format {kind} cannot hold repeated words, nor {limits.but}"
-        warnings.append(f"{many} were left out: {why}")
+        warnings.append(f"{lost} were left out: {why}")
         if not rows:
             raise InputError(f"{warnings[0]}; no word remains to be written")
         words, matrix = [words[row] for row in rows], np.asarray(matrix)[rows]
         counts = None if counts is None else counts[rows]
     if kind != "fasttext" and beside is not None and beside.ngrams is not None:
-        lost = "the n-grams, and with them the vectors of unknown words, were left out"
-        warnings.append(f"{lost}: {kind} cannot hold them, but `format` fasttext can")
+        ngrams_lost = "the n-grams, and with them the vectors of unknown words, were left out"
+        warnings.append(f"{ngrams_lost}: {kind} cannot hold them, but `format` fasttext can")
     return content._replace(words=words, matrix=matrix, counts=counts, warnings=warnings)

@@ -14,7 +14,7 @@ from w2v.system import compression
 from w2v.vectors.binary import fits_binary, read_binary
 from w2v.vectors.columns import MARKS
 from w2v.vectors.content import VectorStream, is_text, parse_header
-from w2v.vectors.layout import Layout, decide, doubt, first_lines, names_columns, remarks, why_none
+from w2v.vectors.layout import Layout, decide, doubt, first_lines, misfit, names_columns, remarks
 from w2v.vectors.text import read_text
 
 # What other well-known files start with, and what to do instead.
@@ -83,7 +83,7 @@ def _read_headless(stream: VectorStream, path: Path) -> tuple[list[str], np.ndar
         lines = lines[1:]
     else:
         layout, _ = decide(lines)
-    why = why_none(lines) if layout is None else doubt(lines, layout, headed=False)
+    why = misfit(lines) if layout is None else doubt(lines, layout, headed=False)
     if layout is None or why is not None:
         raise InputError(f"{path} {why}")
     return _remarked(stream, read_text(stream, None, layout, position), headed=False)

@@ -102,7 +102,7 @@ class _Lines:
         """Returns for the n lines of a block the words [n], their approximate offsets in the block,
         and the numbers [n, D]."""
         dim = self._layout.dim
-        words, starts, numbers = self._between_blanks(block) or self._line_by_line(block)
+        words, starts, numbers = self._split_at_blanks(block) or self._split_lines(block)
         text = b"\n".join(numbers)
         commas = self._layout.mark != " " or self._layout.quoted
         values = None if commas and NO_FIELD.search(text) else _numbers(text)
@@ -113,7 +113,7 @@ class _Lines:
         self._n += len(words)
         return words, starts, values.reshape(len(words), dim)
 
-    def _between_blanks(self, block: bytes) -> tuple[list[bytes], list[int], list[bytes]] | None:
+    def _split_at_blanks(self, block: bytes) -> tuple[list[bytes], list[int], list[bytes]] | None:
         """Splits the lines if spaces or tabs separate the fields, else returns None. Returns the
         words, their offsets, and the texts of their numbers."""
         dim, mark, word_end, quoted = self._layout
@@ -150,7 +150,7 @@ class _Lines:
         ends_of = zip(numbers.tolist(), last[after - 1].tolist(), strict=True)
         return words, offsets, [block[a:b] for a, b in ends_of]
 
-    def _line_by_line(self, block: bytes) -> tuple[list[bytes], list[int], list[bytes]]:
+    def _split_lines(self, block: bytes) -> tuple[list[bytes], list[int], list[bytes]]:
         words, starts, numbers, offset = [], [], [], 0
         dim, mark, word_end, quoted = self._layout
         separator = mark.encode()
@@ -178,11 +178,11 @@ class _Lines:
     def _refuse(self, block: bytes, lines: Sequence[int] | np.ndarray) -> None:
         """Raises InputError for the first of these lines, if there are any."""
         if len(lines):
-            self._check(block.split(b"\n")[lines[0]], int(lines[0]), sure=True)
+            self._check(block.split(b"\n")[lines[0]], int(lines[0]), refuse=True)
 
-    def _check(self, line: bytes, i: int, sure: bool = False) -> tuple[bytes, list[str]]:
+    def _check(self, line: bytes, i: int, refuse: bool = False) -> tuple[bytes, list[str]]:
         """Returns the word and the numbers of line i of the block. Raises InputError if it does not
-        fit the layout, and always if `sure`: the caller has found that it does not."""
+        fit the layout, and always if `refuse`: the caller has found that it does not."""
         line = line.rstrip(b" \t\r")
         fields, dim = cut(line.decode("latin-1"), self._layout), self._layout.dim
         line_n = f"line {self._n + i}"
@@ -190,7 +190,7 @@ class _Lines:
         if fields is None or len(fields[1]) < dim <= len(raw_fields):
             wrong = next((field for field in reversed(raw_fields) if not is_number(field)), "")
             raise damaged(self._name, f"{line_n} has {shown(wrong, 40)} in place of a number")
-        if sure or len(fields[1]) != dim:
+        if refuse or len(fields[1]) != dim:
             problem = f"has {len(fields[1])} numbers after the word, but {self._claim} {dim}"
             raise damaged(self._name, f"{line_n} {problem}")
         return fields[0].encode("latin-1"), fields[1]

@@ -183,8 +183,8 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
                 .zst) .npy .parquet .arrow .feather .safetensors.
             dtype: "float16" or, for tables and safetensors, "int8" for a smaller file.
         """
-        of = self.words, self.matrix, self.counts
-        for warning in save_vectors(path, *of, format, dtype, self).warnings:
+        content = self.words, self.matrix, self.counts
+        for warning in save_vectors(path, *content, format, dtype, self).warnings:
             warnings.warn(warning, stacklevel=2)
 
     def card(self) -> Card:

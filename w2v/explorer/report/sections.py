@@ -36,11 +36,11 @@ def overview(runs: Sequence[Record]) -> str:
 
     fact("model", lambda run: text(run.settings.get("model", "")))
     fact("loss", lambda run: text(run.settings.get("loss", "")))
-    fact("vocabulary", lambda run: _whole(len(run.counts) or run.figure("vocabulary")))
+    fact("vocabulary", lambda run: _count(len(run.counts) or run.figure("vocabulary")))
     fact("dimensions", lambda run: text(run.settings.get("dim", "")))
     fact("epochs", _epochs)
     fact("training", lambda run: _duration(run.figure("seconds", "training")))
-    fact(f"{runs[0].unit} per second", lambda run: _whole(run.figure("words_per_second")))
+    fact(f"{runs[0].unit} per second", lambda run: _count(run.figure("words_per_second")))
     fact("training loss, nats per prediction", lambda run: _decimal(run.figure("final_loss")))
     fact("validation loss", lambda run: _decimal(run.figure("validation", "loss")))
     fact("validation perplexity", lambda run: _decimal(run.figure("validation", "perplexity"), 2))
@@ -83,10 +83,10 @@ def curves(runs: Sequence[Record]) -> str:
 def vocabulary(runs: Sequence[Record]) -> str:
     """Returns the section with the size of the vocabulary, and word frequency by rank."""
     facts: dict[str, Callable[[Record], str]] = {
-        "words of the corpus": lambda run: _whole(run.figure("words", "read")),
-        "distinct words kept": lambda run: _whole(len(run.counts) or None),
+        "words of the corpus": lambda run: _count(run.figure("words", "read")),
+        "distinct words kept": lambda run: _count(len(run.counts) or None),
         "share of the corpus left out": _left_out,
-        "count of the rarest": lambda run: _whole(int(run.counts[-1]) if len(run.counts) else None),
+        "count of the rarest": lambda run: _count(int(run.counts[-1]) if len(run.counts) else None),
     }
     rows = [[name, *map(value_of, runs)] for name, value_of in facts.items()]
     rank = Axis("rank of the word", log=True, whole=True)
@@ -270,7 +270,7 @@ def _decimal(value: float | None, digits: int = 4) -> str:
     return NOTHING if value is None else f"{value:.{digits}f}"
 
 
-def _whole(value: float | None) -> str:
+def _count(value: float | None) -> str:
     return NOTHING if value is None else f"{value:,.0f}"
 
 

@@ -19,12 +19,12 @@ def run() -> NoReturn:
     # imported only now, because a signal during these imports would end in a traceback
     try:
         from w2v.cli.app import main
-        from w2v.cli.interrupt import own_process
+        from w2v.cli.interrupt import claim_process
     except ModuleNotFoundError as error:
         what = f"w2v: this needs {error.name}, which is not installed"
         sys.exit(f"{what}: pip install {error.name}")
 
-    own_process()
+    claim_process()
     status = main()
     failed = status not in (0, 2)
     if failed or threading.active_count() > 1 or "WORLD_SIZE" in os.environ:

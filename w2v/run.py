@@ -22,7 +22,7 @@ from w2v.runs.saving import Saving
 from w2v.runs.together import among_ranks, check_same_text, place_for_all, shared
 from w2v.system.compiled import kernel_note
 from w2v.system.memory import return_freed_memory
-from w2v.system.packages import told_if_missing
+from w2v.system.packages import reporting_missing
 from w2v.training.forecast import forecast
 from w2v.training.report import Plan, RunSummary, Seconds, SilentReporter
 from w2v.training.result import TrainingResult
@@ -43,7 +43,7 @@ def run(context: Context) -> RunSummary:
     with world.step():
         context = replace(context, config=pinned_config(context.config))
     context = among_ranks(context)
-    with told_if_missing(), place_for_all(context) as output:
+    with reporting_missing(), place_for_all(context) as output:
         earlier: Checkpoint | None = None
         with world.step():
             task = make_task(context)
@@ -174,7 +174,7 @@ def plan(context: Context) -> Plan:
         path = str(prepare_output(config).path) if world.rank == 0 else ""
         task = make_task(context)
         task.prepare()
-    with told_if_missing(), closing(_read(task, None)) as text:
+    with reporting_missing(), closing(_read(task, None)) as text:
         size = len(text.vocabulary)
         demands = task.demands(size)
         seconds, over_ranks = None, None

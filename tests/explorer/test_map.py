@@ -13,7 +13,7 @@ from pyarrow import parquet
 
 from tests.explorer.conftest import HOSTILE, ON_MAP, Called
 from w2v.errors import InputError, RunError
-from w2v.explorer.map.layout import kept
+from w2v.explorer.map.layout import share_kept
 from w2v.explorer.map.neighbours import Neighbours, nearest_inside, nearest_of_all
 from w2v.explorer.map.packing import packed, rounded
 from w2v.vectors import WordVectors, save_vectors
@@ -51,7 +51,7 @@ def test_a_map_keeps_neighbours_together(vectors: WordVectors, page: Path) -> No
     closest = np.argsort(distances, axis=1)[:, :10]
     both = [len({*a} & {*b}) for a, b in zip(near.rows.tolist(), closest.tolist(), strict=True)]
     assert np.mean(both) / 10 >= 0.3
-    assert kept(places, near) == pytest.approx(np.mean(both) / 10, abs=0.002)
+    assert share_kept(places, near) == pytest.approx(np.mean(both) / 10, abs=0.002)
 
 
 def test_the_table_has_a_row_for_each_word(vectors: WordVectors, page: Path) -> None:

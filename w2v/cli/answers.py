@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from w2v.cli.lines import batches_of_lines, open_stdin
-from w2v.cli.model import open_model, say_made
+from w2v.cli.model import note_ngrams_used, open_model
 from w2v.cli.output import Cell, flush, print_json, print_line, print_table, say
 from w2v.errors import InputError
 from w2v.system.fields import BYTE_ORDER_MARK
@@ -24,7 +24,7 @@ class Questions(NamedTuple):
     """The kind of question that a verb answers."""
 
     verb: str
-    wanted: str  # what the verb asks for, in the plural
+    noun: str  # what the verb asks for, in the plural
     headings: tuple[str, ...]  # of the answers; if empty, each row is a line of text
     missing: dict[str, Any]  # printed by --json for a question that cannot be answered
     answer: Callable[[WordVectors, list[str]], Iterable[Answer | InputError]]  # for many texts
@@ -43,7 +43,7 @@ def answer_each(
     holds the MODEL argument and --encoding-errors."""
     streaming, batches = list(words) == ["-"], iter([texts])
     if streaming:
-        use, remedy = f"- reads {questions.wanted} from", "give words, or pipe them in"
+        use, remedy = f"- reads {questions.noun} from", "give words, or pipe them in"
         batches = _lines(open_stdin(use, remedy, typed=True).read1)
         if model[0] == "-":
             raise InputError("MODEL and WORD cannot both be -: there is only one stdin")
@@ -67,11 +67,11 @@ def answer_each(
                 for row in rows:
                     print_line(" ".join(map(str, row)))
         flush()
-    say_made(vectors)
+    note_ngrams_used(vectors)
     return 2 if failed and not (streaming and answered) else 0
 
 
-def each_alone(
+def one_by_one(
     answer: Callable[[WordVectors, str], Answer],
 ) -> Callable[[WordVectors, list[str]], Iterator[Answer | InputError]]:
     """Returns a function that answers many texts one by one with `answer`."""

@@ -57,8 +57,8 @@ for verb in VERBS:
     app.command(name=verb, help=text, cls=Command)(module.command)
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(requested: bool) -> None:
+    if requested:
         print(f"w2v {__version__}")
         raise typer.Exit
 
@@ -96,10 +96,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             silence(2)
 
 
-def _guarded(given: list[str]) -> int:
+def _guarded(arguments: list[str]) -> int:
     rank, size, *_ = place_or_alone()
-    name = f"[rank {rank}] {_name(given)}" if rank else _name(given)
-    if size > 1 and given[:1] != ["train"]:
+    name = f"[rank {rank}] {_name(arguments)}" if rank else _name(arguments)
+    if size > 1 and arguments[:1] != ["train"]:
         if rank:
             return 0
         leave_ranks()
@@ -108,7 +108,7 @@ def _guarded(given: list[str]) -> int:
         silence(1)
     try:
         with leaving(), short_memory():
-            status = _run(given)
+            status = _run(arguments)
             flush()
         return status
     except BrokenPipeError:
@@ -125,7 +125,7 @@ def _guarded(given: list[str]) -> int:
         return error.exit_status
     except UsageError as error:
         if not rank:  # all ranks have the same command line
-            say(f"{name}: {_usage_message(error, given)}")
+            say(f"{name}: {_usage_message(error, arguments)}")
         return 2
     except OSError as error:
         say(f"{name}: {_os_message(error)}")
@@ -192,13 +192,13 @@ def not_installed(error: ModuleNotFoundError) -> str:
 
 
 def _os_message(error: OSError) -> str:
-    what = error.strerror or " ".join(str(error).split()) or type(error).__name__
+    problem = error.strerror or " ".join(str(error).split()) or type(error).__name__
     if isinstance(error.filename, (str, bytes)):
-        return f"{os.fsdecode(error.filename)}: {what}"
+        return f"{os.fsdecode(error.filename)}: {problem}"
     if error.errno in FULL or not takes(sys.stdout):  # errors of other files have a name
-        return f"cannot write to standard output: {what}"
+        return f"cannot write to standard output: {problem}"
     try:
         os.getcwd()
     except OSError:
         return WORKING_DIRECTORY_GONE
-    return what
+    return problem

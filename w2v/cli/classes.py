@@ -15,7 +15,7 @@ from typing import Annotated
 from w2v.cli.model import open_model
 from w2v.cli.options import EncodingErrors, Json, Model, Output, Overwrite, Quiet, whole
 from w2v.cli.output import file_to_write, print_json, print_table, print_written
-from w2v.cli.progress import told_if_slow
+from w2v.cli.progress import announcing_if_slow
 from w2v.system.files import atomic_file
 
 
@@ -33,14 +33,14 @@ def command(
 ) -> None:
     file = file_to_write(output, overwrite=overwrite)
     vectors = open_model(model, encoding_errors=encoding_errors)
-    with told_if_slow(f"grouping {len(vectors):,} words", quiet=quiet):
-        found = zip(vectors.words, vectors.classes(k, seed).tolist(), strict=True)
+    with announcing_if_slow(f"grouping {len(vectors):,} words", quiet=quiet):
+        rows = zip(vectors.words, vectors.classes(k, seed).tolist(), strict=True)
     if file is not None:
         with atomic_file(file) as lines:
-            lines.writelines(f"{word}\t{number}\n".encode() for word, number in found)
+            lines.writelines(f"{word}\t{number}\n".encode() for word, number in rows)
         print_written(file, json, words=len(vectors), classes=k)
     elif json:
-        for word, number in found:
+        for word, number in rows:
             print_json({"word": word, "class": number})
     else:
-        print_table(("word", "class"), found)
+        print_table(("word", "class"), rows)

@@ -74,8 +74,8 @@ def command(
     from w2v.comparison.plot import check_plot, draw
 
     with ConsoleReporter(quiet=quiet) as reporter, stopping_softly(lambda: True) as stop:
-        asked = (corpus, losses, given, config, output, questions, overwrite)
-        comparison = Comparison(*asked, use_cache=not no_cache, reporter=reporter, stop=stop)
+        arguments = (corpus, losses, given, config, output, questions, overwrite)
+        comparison = Comparison(*arguments, use_cache=not no_cache, reporter=reporter, stop=stop)
         picture = plot or str(comparison.folder / "compare.png")
         check_plot(picture)
         compared = comparison.run()

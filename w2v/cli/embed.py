@@ -29,7 +29,7 @@ from typing import Annotated
 import typer
 
 from w2v.cli.lines import batches_of_lines, open_stdin
-from w2v.cli.model import open_model, say_made
+from w2v.cli.model import note_ngrams_used, open_model
 from w2v.cli.options import EncodingErrors, Json, Model, Output, Overwrite, Quiet, choice
 from w2v.cli.output import binary_stdout, file_to_write, print_written, say
 from w2v.cli.progress import ConsoleReporter
@@ -75,10 +75,10 @@ def command(
                     stdout.flush()
             elif written is not None:
                 n = vectors.embed(chain.from_iterable(batches), written, pooling)
-    for each in caught:
-        say(f"warning: {each.message}")
+    for warning in caught:
+        say(f"warning: {warning.message}")
     if not quiet:
-        say_made(vectors)
+        note_ngrams_used(vectors)
     if written is not None:
         print_written(written, json, lines=n, dim=vectors.dim, pooling=pooling)
 
@@ -104,9 +104,9 @@ def _lines(
     read: Callable[[int], bytes], name: str, errors: str, reporter: ConsoleReporter
 ) -> Iterator[list[str]]:
     """Yields the decoded lines in the batches of `batches_of_lines`."""
-    done = 0
+    past = 0
     for raw in batches_of_lines(read):
-        if not done:
+        if not past:
             raw[0] = without_mark(raw[0], name)
         try:
             lines = [line.decode("utf-8", errors).removesuffix("\r") for line in raw]
@@ -114,8 +114,8 @@ def _lines(
             good = next(
                 n for n, line in enumerate(raw) if line != line.decode("utf-8", "replace").encode()
             )
-            problem = f"line {done + good + 1:,} of {'stdin' if name == '-' else name} is not UTF-8"
+            problem = f"line {past + good + 1:,} of {'stdin' if name == '-' else name} is not UTF-8"
             raise InputError(f"{problem}; correct it, or use `encoding_errors` replace") from None
-        done += len(lines)
-        reporter.working("embedding", done, None, "lines")
+        past += len(lines)
+        reporter.working("embedding", past, None, "lines")
         yield lines

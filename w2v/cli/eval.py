@@ -45,7 +45,7 @@ from w2v.cli.lines import open_stdin
 from w2v.cli.model import open_language_model, open_model
 from w2v.cli.options import Device, EncodingErrors, Json, Model, Quiet, choice, whole
 from w2v.cli.output import Cell, is_terminal, print_json, print_line, print_table, print_values, say
-from w2v.cli.progress import ConsoleReporter, told_if_slow
+from w2v.cli.progress import ConsoleReporter, announcing_if_slow
 from w2v.errors import InputError
 
 if TYPE_CHECKING:
@@ -122,43 +122,43 @@ def command(
         return
     from w2v.evaluation.sets import AnalogySet, SimilaritySet, default_sets, load_set
 
-    given = [load_set(path) for path in sets] if sets else default_sets()
+    loaded = [load_set(path) for path in sets] if sets else default_sets()
     if others and ci and not json:
         raise InputError("--ci does not fit in a table of several models: add --json, or omit it")
     named: dict[str, Any] = {}
-    for place, each in enumerate(given):
-        taken = any(each.name == other.name for other in given[:place])
-        name = sets[place] if sets and taken else each.name
-        named[name] = each
-        if isinstance(each, SimilaritySet) and (skipped := each.skipped - each.headed) > 0:
+    for i, test in enumerate(loaded):
+        taken = any(test.name == other.name for other in loaded[:i])
+        name = sets[i] if sets and taken else test.name
+        named[name] = test
+        if isinstance(test, SimilaritySet) and (skipped := test.skipped - test.headed) > 0:
             lines, are, were = ("line", "is", "was") if skipped == 1 else ("lines", "are", "were")
-            what = f"{skipped} {lines} of {name} {are} not a pair of words with a score"
-            say(f"warning: {what} and {were} skipped")
+            description = f"{skipped} {lines} of {name} {are} not a pair of words with a score"
+            say(f"warning: {description} and {were} skipped")
     options: Any = {"method": method, "restrict_vocab": restrict_vocab, "case": case, "oov": oov}
-    found: dict[str, Results] = {}
+    by_model: dict[str, Results] = {}
     for path in dict.fromkeys([model, *(others or ())]):
         vectors = open_model(path, encoding_errors=encoding_errors or "strict")
         analogies: dict[str, AnalogyResult] = {}
         similarity: dict[str, SimilarityResult] = {}
-        for name, each in named.items():
-            result: Any = vectors.evaluate(each, intervals=ci, **options)
-            is_analogies = isinstance(each, AnalogySet)
+        for name, test in named.items():
+            result: Any = vectors.evaluate(test, intervals=ci, **options)
+            is_analogies = isinstance(test, AnalogySet)
             (analogies if is_analogies else similarity)[name] = result
-            what = name if not others else f"{name}, asked of {path},"
-            _warn(what, result, "question" if is_analogies else "pair")
+            description = name if not others else f"{name}, asked of {path},"
+            _warn(description, result, "question" if is_analogies else "pair")
             if not is_analogies and result.oov and not quiet:
-                pairs = f"{result.oov:,} of {result.covered:,} pairs of {what}"
+                pairs = f"{result.oov:,} of {result.covered:,} pairs of {description}"
                 say(f"note: {pairs} have a word known only by its n-grams; see --no-oov")
-        found[path] = analogies, similarity
+        by_model[path] = analogies, similarity
     if not sets and not quiet:
         say(PUBLIC_SETS)
     if json:
-        values = {path: _values(results, ci) for path, results in found.items()}
+        values = {path: _values(results, ci) for path, results in by_model.items()}
         print_json({"models": values} if others else values[model])
     elif others:
-        _print_side_by_side(found)
+        _print_side_by_side(by_model)
     else:
-        analogies, similarity = found[model]
+        analogies, similarity = by_model[model]
         for name, answers in analogies.items():
             _print_analogies(name, answers, ci)
         if similarity:
@@ -174,11 +174,11 @@ def _values(results: Results, ci: bool) -> dict[str, Any]:
     }
 
 
-def _print_side_by_side(found: dict[str, Results]) -> None:
+def _print_side_by_side(by_model: dict[str, Results]) -> None:
     """Prints a line for each section and measure, with a column for each model."""
     rows: dict[tuple[str, str], list[Cell]] = {}
     terminal = is_terminal(sys.stdout)
-    for analogies, similarity in found.values():
+    for analogies, similarity in by_model.values():
         for name, result in analogies.items():
             for part, of_part in result.parts():
                 share = of_part.accuracy
@@ -187,29 +187,29 @@ def _print_side_by_side(found: dict[str, Results]) -> None:
         for name, measured in similarity.items():
             for measure in ("spearman", "pearson"):
                 rows.setdefault((name, measure), []).append(getattr(measured, measure))
-    headings = ["set", "section or measure", *found]
+    headings = ["set", "section or measure", *by_model]
     print_table(headings, [(*key, *cells) for key, cells in rows.items()])
 
 
-def _warn(name: str, result: AnalogyResult | SimilarityResult, what: str) -> None:
+def _warn(name: str, result: AnalogyResult | SimilarityResult, noun: str) -> None:
     """Warns if fewer than half of a set's questions or pairs are covered."""
     covered, total = result.covered, result.total
     if not covered:
-        say(f"warning: no {what} of {name} has vectors for all its words")
+        say(f"warning: no {noun} of {name} has vectors for all its words")
     elif 2 * covered < total:
-        share = f"{covered:,} of {total:,} {what}s ({100 * covered / total:.1f} %)"
+        share = f"{covered:,} of {total:,} {noun}s ({100 * covered / total:.1f} %)"
         say(f"warning: only {share} of {name} have vectors for all their words")
 
 
 def _score(
-    model: LanguageModel, text: list[str], how: tuple[str | None, str, str], quiet: bool
+    model: LanguageModel, text: list[str], reading: tuple[str | None, str, str], quiet: bool
 ) -> dict[str, Any]:
     """Measures the perplexity on the concatenated texts. Returns it with other values by name.
-    `how` has the arguments of `corpus_settings`."""
-    settings = model.corpus_settings(*how)
+    `reading` has the arguments of `corpus_settings`."""
+    settings = model.corpus_settings(*reading)
     with (
         ConsoleReporter(quiet=quiet) as reporter,
-        told_if_slow("reading and scoring", quiet=quiet or is_terminal(sys.stderr)),
+        announcing_if_slow("reading and scoring", quiet=quiet or is_terminal(sys.stderr)),
         reporter.read(text, settings, use_cache=False) as store,
     ):
 
@@ -226,8 +226,8 @@ def _score(
 def _print_analogies(name: str, result: AnalogyResult, ci: bool) -> None:
     terminal = is_terminal(sys.stdout)
     rows: list[tuple[Cell, ...]] = []
-    for part, found in result.parts():
-        tally, ends = found.tally(), found.interval() if ci else None
+    for part, of_part in result.parts():
+        tally, ends = of_part.tally(), of_part.interval() if ci else None
         counts = (tally.correct, tally.covered, tally.total)
         if terminal:
             rows.append((part, *(_percent(tally.accuracy), _percent(ends))[: 1 + ci], *counts))

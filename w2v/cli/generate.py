@@ -27,7 +27,7 @@ from w2v.cli.lines import open_stdin
 from w2v.cli.model import open_language_model
 from w2v.cli.options import Device, Json, Quiet, Run, real, whole
 from w2v.cli.output import flush, is_terminal, print_json, print_line, say
-from w2v.cli.progress import ConsoleReporter, told_if_slow
+from w2v.cli.progress import ConsoleReporter, announcing_if_slow
 from w2v.errors import InputError
 
 LONGEST_PROMPT = 1 << 20  # bytes
@@ -68,21 +68,21 @@ def command(
     from w2v.lm.generation import Sampling  # imports PyTorch
 
     sampling = Sampling(temperature, top_k, top_p, None if unk else model.vocabulary.unk)
-    seen = quiet or is_terminal(sys.stderr)  # a terminal shows a progress bar instead
-    with ConsoleReporter(quiet=quiet) as reporter, told_if_slow("writing", quiet=seen):
-        for place in range(number):
+    silent = quiet or is_terminal(sys.stderr)  # a terminal shows a progress bar instead
+    with ConsoleReporter(quiet=quiet) as reporter, announcing_if_slow("writing", quiet=silent):
+        for i in range(number):
 
-            def progress(done: int, total: int, before: int = place * words) -> None:
+            def progress(done: int, total: int, before: int = i * words) -> None:
                 reporter.working("writing", before + done, number * total, "words")
 
-            own = seed + place
-            lines = model.generate_lines(text, words, sampling, seed=own, progress=progress)
+            text_seed = seed + i
+            lines = model.generate_lines(text, words, sampling, seed=text_seed, progress=progress)
             if json:
                 begun = model.vocabulary.decode(model.prompt_ids(text))
-                facts = {"text": "".join(lines), "prompt": begun, "words": words, "seed": own}
+                facts = {"text": "".join(lines), "prompt": begun, "words": words, "seed": text_seed}
                 print_json(facts)
                 continue
-            if place:
+            if i:
                 print_line("")
             for line in filter(None, lines):
                 reporter.close()
@@ -94,10 +94,10 @@ def _prompt_text(prompt: str | None) -> str:
     if prompt != "-":
         return prompt or ""
     use, remedy = "PROMPT - reads the prompt from", "give it as an argument, or pipe it in"
-    given = open_stdin(use, remedy, typed=True).read(LONGEST_PROMPT + 1)
-    if len(given) > LONGEST_PROMPT:
+    data = open_stdin(use, remedy, typed=True).read(LONGEST_PROMPT + 1)
+    if len(data) > LONGEST_PROMPT:
         raise InputError(f"the prompt on stdin has more than {LONGEST_PROMPT:,} bytes; shorten it")
-    text = given.decode("utf-8", "replace")
+    text = data.decode("utf-8", "replace")
     if not text.strip():
         raise InputError("the prompt on stdin is empty; leave out PROMPT to begin without one")
     return text.removesuffix("\n")

@@ -26,8 +26,8 @@ from w2v.cli.output import say
 GRACE_SECONDS = 10.0  # time to end the current training step and to remove temporary files
 AGAIN_SECONDS = 2.0
 _owned = False  # whether the process belongs to this program, which may then end it
-_asked = -math.inf  # time of the latest request
-_left: int | None = None  # the signal that ends the program
+_requested_at = -math.inf  # time of the latest request
+_signal: int | None = None  # the signal that ends the program
 
 
 class Interrupted(BaseException):
@@ -39,7 +39,7 @@ class Interrupted(BaseException):
         self.exit_status = 128 + number
 
 
-def own_process() -> None:
+def claim_process() -> None:
     """Declares that the process belongs to this program: from now on, `leave` ends it even if the
     exception is lost, and Python does not report lost exceptions."""
     global _owned
@@ -54,8 +54,8 @@ def own_process() -> None:
 
 def leave(number: int) -> NoReturn:
     """Raises Interrupted for the signal `number`."""
-    global _left
-    _left = number
+    global _signal
+    _signal = number
 
     def end() -> None:
         time.sleep(GRACE_SECONDS)
@@ -73,17 +73,17 @@ def leaving() -> Iterator[None]:
     """For the duration of the block, Ctrl-C and SIGTERM raise Interrupted, which unwinds the stack
     so that temporary files are removed. The caller gets Interrupted even if other code (a callback
     of a compiler, say) converts it to another exception or loses it."""
-    global _asked, _left
-    _asked, _left = -math.inf, None
+    global _requested_at, _signal
+    _requested_at, _signal = -math.inf, None
     with handling(lambda number, frame: leave(number), signal.SIGINT, signal.SIGTERM):
         try:
             yield
         except (Exception, KeyboardInterrupt) as error:
-            if _left is None:
+            if _signal is None:
                 raise
-            raise Interrupted(_left) from error
-        if _left is not None:
-            raise Interrupted(_left)
+            raise Interrupted(_signal) from error
+        if _signal is not None:
+            raise Interrupted(_signal)
 
 
 class Stop(threading.Event):
@@ -119,10 +119,10 @@ def handling(handle: Callable[[int, Any], None], *numbers: int) -> Iterator[None
     before = {}
 
     def once(number: int, frame: Any) -> None:
-        global _asked
+        global _requested_at
         now = time.monotonic()
-        if now - _asked >= AGAIN_SECONDS:
-            _asked = now
+        if now - _requested_at >= AGAIN_SECONDS:
+            _requested_at = now
             handle(number, frame)
 
     with suppress(ValueError):  # only the main thread can set signal handlers

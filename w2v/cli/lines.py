@@ -18,8 +18,8 @@ def open_stdin(use: str, remedy: str, *, typed: bool = False) -> io.BufferedRead
     """Returns stdin as a binary stream. Raises InputError if it is closed, or is a terminal unless
     `typed` input is allowed. The message is "`use` stdin, which is closed; `remedy`"."""
     if sys.stdin is None or (is_terminal(sys.stdin) and not typed):
-        what = "closed" if sys.stdin is None else "a terminal"
-        raise InputError(f"{use} stdin, which is {what}; {remedy}")
+        problem = "closed" if sys.stdin is None else "a terminal"
+        raise InputError(f"{use} stdin, which is {problem}; {remedy}")
     return cast(io.BufferedReader, sys.stdin.buffer)
 
 

@@ -36,15 +36,15 @@ def command(
         raise InputError(f"no loss {loss!r}: {remedy}")
     facts = [_facts(entry) for entry in LOSSES.values() if loss in (None, entry.name)]
     if json:
-        for each in facts:
-            print_json(each)
+        for entry in facts:
+            print_json(entry)
     elif loss is not None:
         listed = {key: ", ".join(facts[0][key]) for key in ("settings", "engines")}
         print_values(facts[0] | listed)
     else:
         headings = ("loss", "rows scored for target t", "link", "probabilities", "settings")
         keys = ("name", "rows", "link", "probabilities")
-        rows = [(*map(each.get, keys), "\n".join(each["settings"])) for each in facts]
+        rows = [(*map(entry.get, keys), "\n".join(entry["settings"])) for entry in facts]
         print_table(headings, rows)
 
 

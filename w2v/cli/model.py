@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from w2v.cli.lines import open_stdin
 from w2v.cli.output import say
-from w2v.cli.progress import told_if_slow
+from w2v.cli.progress import announcing_if_slow
 
 if TYPE_CHECKING:
     from w2v.lm.language_model import LanguageModel
@@ -45,16 +45,16 @@ def open_model(
     return vectors
 
 
-def say_made(vectors: WordVectors) -> None:
+def note_ngrams_used(vectors: WordVectors) -> None:
     """Prints a note about unknown words that got vectors from their n-grams, if any."""
-    if (said := vectors.made_of_ngrams()) is not None:
-        say(f"note: {said}")
+    if (sentence := vectors.made_of_ngrams()) is not None:
+        say(f"note: {sentence}")
 
 
 def open_language_model(run: str, device: str, quiet: bool) -> LanguageModel:
     """Loads the language model in the run directory `run`, onto the device that --device names.
     Unless `quiet`, prints a message if this takes long."""
-    with told_if_slow(f"loading PyTorch and {run}", quiet=quiet):
+    with announcing_if_slow(f"loading PyTorch and {run}", quiet=quiet):
         from w2v.lm.saved import load_language_model
 
         return load_language_model(run, device)

@@ -47,15 +47,15 @@ def command(
     json: Json = False,
 ) -> int:
     def answers(vectors: WordVectors, texts: list[str]) -> Iterator[Answer | InputError]:
-        found = vectors.answers(
+        answered = vectors.answers(
             texts, k, method=method, restrict_vocab=restrict_vocab, min_similarity=min_similarity
         )
-        for text, answer in zip(texts, found, strict=True):
+        for text, answer in zip(texts, answered, strict=True):
             if isinstance(answer, InputError):
                 yield answer
             else:
-                rows: list[tuple[Cell, ...]] = [(text, *each) for each in answer]
-                yield rows, {"query": text, "neighbours": [each._asdict() for each in answer]}
+                rows: list[tuple[Cell, ...]] = [(text, *n) for n in answer]
+                yield rows, {"query": text, "neighbours": [n._asdict() for n in answer]}
 
     headings = ("query", "word", "similarity")
     questions = Questions("w2v nearest", "queries", headings, {"neighbours": []}, answers)

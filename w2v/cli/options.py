@@ -106,16 +106,16 @@ class Command(typer.core.TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         known = long_names(self.params)
-        for word in takewhile(lambda each: each != "--", args):
+        for word in takewhile(lambda argument: argument != "--", args):
             # word2vec.c's options have one hyphen; click would read -output as -o utput
             if re.fullmatch("-[a-zA-Z][a-zA-Z_-]+", word) and (guess := renamed(word, known)):
                 raise InputError(f"no such option {word}; did you mean {guess}?")
-        rest: list[str] = super().parse_args(ctx, args)
-        for each in self.params:
+        remaining: list[str] = super().parse_args(ctx, args)
+        for param in self.params:
             # those that stand for settings say it themselves
-            if "" in _texts(ctx.params.get(each.name)) and each.metavar in WANTED:
-                raise InputError(f"{each.opts[0]} is empty: name a {WANTED[each.metavar]}")
-        return rest
+            if "" in _texts(ctx.params.get(param.name)) and param.metavar in WANTED:
+                raise InputError(f"{param.opts[0]} is empty: name a {WANTED[param.metavar]}")
+        return remaining
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         sections: dict[str, list[tuple[str, str]]] = {}
@@ -134,14 +134,14 @@ class Command(typer.core.TyperCommand):
                 formatter.write_dl([(name.ljust(30), text) for name, text in records])
 
 
-def _texts(given: Any) -> Sequence[str]:
-    return given if isinstance(given, (list, tuple)) else [given]
+def _texts(value: Any) -> Sequence[str]:
+    return value if isinstance(value, (list, tuple)) else [value]
 
 
 def long_names(parameters: Iterable[Any]) -> list[str]:
     """Returns the long options of a verb, and the names of its arguments in the help."""
     names = [
-        name for each in parameters for name in (*each.opts, *each.secondary_opts, each.metavar)
+        name for param in parameters for name in (*param.opts, *param.secondary_opts, param.metavar)
     ]
     return [name for name in names if name and (name.startswith("--") or name.isupper())]
 
@@ -178,20 +178,20 @@ def with_settings(
     --help, the function's own options come after these, except for options in other sections, which
     come first."""
     generated = [setting_parameter(setting) for setting in settings if setting.flag]
-    panels = {_panel(each) for each in generated} | {None}
+    panels = {_panel(param) for param in generated} | {None}
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         signature = inspect.signature(function, eval_str=True)
-        own = [
-            each.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-            for each in signature.parameters.values()
-            if each.kind is not inspect.Parameter.VAR_KEYWORD
+        declared = [
+            param.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            for param in signature.parameters.values()
+            if param.kind is not inspect.Parameter.VAR_KEYWORD
         ]
-        first = [each for each in own if _panel(each) not in panels]
-        last = [each for each in own if _panel(each) in panels]
+        first = [param for param in declared if _panel(param) not in panels]
+        last = [param for param in declared if _panel(param) in panels]
         parameters = [*first, *generated, *last]
         function.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-        function.__annotations__ = {each.name: each.annotation for each in parameters}
+        function.__annotations__ = {param.name: param.annotation for param in parameters}
         return function
 
     return decorate
@@ -219,7 +219,7 @@ def _help(setting: Setting) -> str:
     text = as_options(setting.help)
     if setting.choices is not None and _metavar(setting) == METAVARS["str"]:
         text += f": {', '.join(setting.choices)}"
-    default = f"default: {as_options(setting.told_default)}" if setting.told_default else ""
+    default = f"default: {as_options(setting.default_in_words)}" if setting.default_in_words else ""
     facts = "; ".join(filter(None, (setting.range_text, default)))
     return f"{text} [{facts}]" if facts else text
 

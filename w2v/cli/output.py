@@ -61,7 +61,7 @@ def as_options(message: str) -> str:
     --min-count, CORPUS, RUN."""
     # the way to resume a run is shown as a whole command
     message = re.sub("(?<!w2v train): `resume` ", ": w2v train --resume ", message)
-    return _SETTING.sub(lambda found: _option(found[1]), message)
+    return _SETTING.sub(lambda match: _option(match[1]), message)
 
 
 def _option(name: str) -> str:
@@ -73,7 +73,7 @@ def is_terminal(stream: Any) -> bool:
     return stream is not None and not stream.closed and stream.isatty()
 
 
-def seen(text: str, stream: Any) -> str:
+def printable(text: str, stream: Any) -> str:
     """Returns the text, for a terminal with control characters replaced by escapes like \\u001b."""
     return _escaped(_OBEYED, text) if is_terminal(stream) else text
 
@@ -130,7 +130,7 @@ def flush() -> None:
 
 def print_line(text: str) -> None:
     """Prints one line of results."""
-    print(seen(text, sys.stdout))
+    print(printable(text, sys.stdout))
 
 
 def print_json(value: object) -> None:
@@ -152,7 +152,7 @@ def print_table(
     from rich.text import Text
 
     table = Table(title_justify="left", title_style="bold", box=None, pad_edge=False)
-    table.title = None if title is None else Text(seen(title, sys.stdout))
+    table.title = None if title is None else Text(printable(title, sys.stdout))
     table.header_style = "bold"
     content = list(rows)
     for column, heading in enumerate(headings):
@@ -164,7 +164,7 @@ def print_table(
             no_wrap=all(map(_is_name, cells)),
         )
     for row in content:
-        table.add_row(*(Text(seen(_shown(cell), sys.stdout)) for cell in row))
+        table.add_row(*(Text(printable(_shown(cell), sys.stdout)) for cell in row))
     Console(highlight=False).print(table)
 
 
@@ -196,7 +196,7 @@ def say(text: str = "") -> None:
     """Prints a message on stderr, with settings named as options. Ignores errors: a stderr that
     cannot be written (its reader or terminal is gone, the disk is full) must not end the work."""
     if sys.stderr is not None:  # None if closed; print would then write to stdout
-        line = seen(as_options(text), sys.stderr)
+        line = printable(as_options(text), sys.stderr)
         with suppress(OSError, ValueError):
             try:
                 print(line, file=sys.stderr, flush=True)
@@ -252,9 +252,9 @@ def human_count(number: float) -> str:
     return f"{number:.0f}"
 
 
-def _escaped(which: re.Pattern[str], text: str) -> str:
-    """Replaces the characters that match `which` by JSON escapes."""
-    return which.sub(lambda found: json.dumps(found[0])[1:-1], text)
+def _escaped(pattern: re.Pattern[str], text: str) -> str:
+    """Replaces the characters that match `pattern` by JSON escapes."""
+    return pattern.sub(lambda match: json.dumps(match[0])[1:-1], text)
 
 
 def _is_quantity(cell: Cell) -> bool:

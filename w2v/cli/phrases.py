@@ -39,24 +39,24 @@ def command(
     json: Json = False,
     **given: str | bool | None,
 ) -> None:
-    how = {name: given.pop(name) for name in settings_of(PhraseSettings)}
-    wanted = build_group(PhraseSettings, how)
+    options = {name: given.pop(name) for name in settings_of(PhraseSettings)}
+    phrase_settings = build_group(PhraseSettings, options)
     settings = build_config({"corpus": tuple(corpus), **given}).corpus
     file = file_to_write(output, overwrite=overwrite)
     from w2v.corpus.phrases import find_phrases, threshold_of  # imports pyarrow
 
-    threshold_of(wanted)
+    threshold_of(phrase_settings)
     with ConsoleReporter(quiet=quiet) as reporter:
         store = reporter.read(corpus, settings, use_cache=not no_cache)
         reporter.stage(f"counting the pairs of {store.n_words:,} words")
-        phrases = find_phrases(store, settings.min_count, wanted)
+        phrases = find_phrases(store, settings.min_count, phrase_settings)
     if not quiet:
         say(f"{len(phrases):,} phrases")
     if file is not None:
         phrases.save(file)
         print_written(file, json, phrases=len(phrases))
     elif json:
-        for each in phrases:
-            print_json({**each._asdict(), "parts": list(each.parts)})
+        for phrase in phrases:
+            print_json({**phrase._asdict(), "parts": list(phrase.parts)})
     else:
         print_first(("phrase", "parts", "count", "score", "pass"), phrases.rows(), len(phrases))

@@ -17,8 +17,8 @@ from w2v.cli.output import (
     human_count,
     human_seconds,
     is_terminal,
+    printable,
     say,
-    seen,
 )
 from w2v.training.report import Progress, SilentReporter
 
@@ -31,7 +31,7 @@ DELAY = 2.0  # seconds before a bar appears: shorter tasks need none
 
 
 @contextmanager
-def told_if_slow(text: str, *, quiet: bool) -> Iterator[None]:
+def announcing_if_slow(text: str, *, quiet: bool) -> Iterator[None]:
     """Prints `text` if the block takes longer than DELAY, unless `quiet`."""
     timer = threading.Timer(DELAY, say, [text])
     timer.daemon = True
@@ -118,28 +118,28 @@ class ConsoleReporter(SilentReporter, AbstractContextManager["ConsoleReporter"])
         else:
             self._show(what, done / total, f"{human_count(done)} of {human_count(total)} {unit}")
 
-    def _show(self, what: str, fraction: float | None, text: str) -> None:
+    def _show(self, task: str, fraction: float | None, text: str) -> None:
         if self._quiet:
             return
         now = self._clock()
         terminal = is_terminal(sys.stderr)
-        due = self._due.setdefault(what, now + (DELAY if terminal else INTERVAL))
+        due = self._due.setdefault(task, now + (DELAY if terminal else INTERVAL))
         if now < due:
             return
         if not terminal:
-            self._due[what] = now + INTERVAL
+            self._due[task] = now + INTERVAL
             share = "" if fraction is None else f"{100 * fraction:.1f} %  "
-            say(f"{what}  {share}{text}")
+            say(f"{task}  {share}{text}")
             return
-        if self._bar_of != what:
+        if self._bar_of != task:
             from tqdm import tqdm
 
             self.close()
             tqdm.monitor_interval = 0  # no monitor thread: the bar is refreshed only here
-            shape = f"{what} {{percentage:3.0f}} % |{{bar}}| {{desc}}"
+            shape = f"{task} {{percentage:3.0f}} % |{{bar}}| {{desc}}"
             options: dict[str, Any] = {"file": sys.stderr, "leave": False, "dynamic_ncols": True}
-            self._bar, self._bar_of = tqdm(total=1000, bar_format=shape, **options), what
-        self._due[what] = now + 0.1
+            self._bar, self._bar_of = tqdm(total=1000, bar_format=shape, **options), task
+        self._due[task] = now + 0.1
         self._bar.n = round(1000 * (fraction or 0.0))
         self._bar.set_description_str(text, refresh=False)
         self._bar.refresh()
@@ -149,4 +149,4 @@ class ConsoleReporter(SilentReporter, AbstractContextManager["ConsoleReporter"])
             say(text)
         else:
             with suppress(OSError):  # the terminal has been closed
-                self._bar.write(seen(as_options(text), sys.stderr), file=sys.stderr)
+                self._bar.write(printable(as_options(text), sys.stderr), file=sys.stderr)

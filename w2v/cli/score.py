@@ -24,7 +24,7 @@ from w2v.cli.lines import batches_of_lines, open_stdin
 from w2v.cli.model import open_language_model
 from w2v.cli.options import Device, Json, Quiet, Run
 from w2v.cli.output import flush, is_terminal, print_json, print_line, say
-from w2v.cli.progress import ConsoleReporter, told_if_slow
+from w2v.cli.progress import ConsoleReporter, announcing_if_slow
 from w2v.errors import InputError
 
 if TYPE_CHECKING:
@@ -56,20 +56,20 @@ def command(
     if is_terminal(sys.stdin) and not quiet:
         say("reading lines from the terminal; Ctrl-D at the start of a line ends it")
     stream = model.stream() if continuous else None
-    done = 0
+    n_lines = 0
     # On a terminal, the output itself shows the progress.
     with ConsoleReporter(quiet=quiet or is_terminal(sys.stdout)) as reporter:
         for raw in batches_of_lines(stdin.read1):
-            if not done:
+            if not n_lines:
                 check_text(b"\n".join(raw), "standard input", strict=False)
             lines = [line.decode("utf-8", "replace") for line in raw]
-            with told_if_slow("scoring", quiet=quiet or done > 0):
+            with announcing_if_slow("scoring", quiet=quiet or n_lines > 0):
                 scores = model.score(lines, stream=stream)
             for score in scores:
                 _print_score(score, unit, tokens, json)
             flush()
-            done += len(lines)
-            reporter.working("scoring", done, None, "lines")
+            n_lines += len(lines)
+            reporter.working("scoring", n_lines, None, "lines")
 
 
 def _log_of(base: str) -> float:
@@ -89,10 +89,10 @@ def _print_score(score: LineScore, unit: float, tokens: bool, json: bool) -> Non
     if json:
         values: dict[str, Any] = {"log_prob": total, "tokens": len(score.tokens), "oov": score.oov}
         if tokens:
-            values["detail"] = [{"token": word, "log_prob": each} for word, each in pairs]
+            values["detail"] = [{"token": word, "log_prob": log_prob} for word, log_prob in pairs]
         print_json(values)
         return
     cells = [f"{total:.6f}", str(len(score.tokens)), str(score.oov)]
-    for word, each in pairs:
-        cells += [word, f"{each:.6f}"]
+    for word, log_prob in pairs:
+        cells += [word, f"{log_prob:.6f}"]
     print_line("\t".join(cells))

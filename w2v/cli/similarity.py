@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from w2v.cli.answers import Answer, Questions, answer_each, each_alone, parts
+from w2v.cli.answers import Answer, Questions, answer_each, one_by_one, parts
 from w2v.cli.options import EncodingErrors, Json, Model
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def command(
     json: Json = False,
 ) -> int:
     questions = Questions(
-        "w2v similarity", "pairs of words", FIELDS, {"similarity": None}, each_alone(_answer)
+        "w2v similarity", "pairs of words", FIELDS, {"similarity": None}, one_by_one(_answer)
     )
     text = "\t".join(words)
     return answer_each(questions, (model, encoding_errors), words, [text], json=json)

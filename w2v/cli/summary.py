@@ -23,8 +23,8 @@ def stopped(summary: RunSummary, stop: Stop) -> str:
     )
     if not summary.interrupted:
         return f"w2v train: stopped by {how} after training; {summary.output} is complete"
-    what, units = ("model", "tokens") if summary.model == "lm" else ("vectors", "words")
-    saved = f"the {what} learnt so far {'is' if what == 'model' else 'are'} in {summary.output}"
+    result, units = ("model", "tokens") if summary.model == "lm" else ("vectors", "words")
+    saved = f"the {result} learnt so far {'is' if result == 'model' else 'are'} in {summary.output}"
     where = f"epoch {epoch} of {summary.epochs}, after {share:.1f} % of the {units}"
     resume = f"; resume with: w2v train --resume {summary.output}" if summary.checkpoint else ""
     return f"w2v train: stopped by {how} in {where}; {saved}{resume}"
@@ -50,11 +50,11 @@ def tell(summary: RunSummary, settings: Config) -> None:
         f" prediction in the last epoch, {human_count(summary.words_per_second)} words/s, {times}"
     )
     if summary.validation is not None:
-        found = summary.validation
+        last = summary.validation
         say(
-            f"{found['file']}: loss {found['loss']:.4f} nats per prediction after epoch"
-            f" {found['epoch']:.3g} ({found['predictions']:,} predictions; {found['oov']:,} of"
-            f" {found['words']:,} words unknown)"
+            f"{last['file']}: loss {last['loss']:.4f} nats per prediction after epoch"
+            f" {last['epoch']:.3g} ({last['predictions']:,} predictions; {last['oov']:,} of"
+            f" {last['words']:,} words unknown)"
         )
 
 
@@ -85,13 +85,13 @@ def _tell_language_model(summary: RunSummary, times: str) -> None:
     if summary.validation is not None:
         best = summary.validation
         say(
-            f"{_as_seen_from_here(best['file'])}: perplexity {best['perplexity']:.2f}"
+            f"{_relative(best['file'])}: perplexity {best['perplexity']:.2f}"
             f" ({best['bits_per_word']:.3f} bits per word) over {best['tokens']:,} tokens,"
             f" {best['oov']:,} of them <unk>, after epoch {best['epoch']:.3g}"
         )
 
 
-def _as_seen_from_here(path: str) -> str:
+def _relative(path: str) -> str:
     """Returns a path, relative if it is below the working directory."""
     relative = os.path.relpath(path)
     return path if relative.startswith(os.pardir) else relative

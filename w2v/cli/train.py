@@ -90,21 +90,21 @@ def command(
     from w2v.training.world import World
 
     with World.join() as world:
-        run_before, done = None if resume is None else named(resume, "the run"), None
+        run_before, finished = None if resume is None else named(resume, "the run"), None
         first = world.rank == 0
         with world.step():
             if run_before is None:
                 settings = build_config(given, config)
             else:
                 settings = _settings_of(run_before, given, others)
-                done = _finished(run_before, settings) if first else None
+                finished = _finished(run_before, settings) if first else None
             _check_stream(settings, json and not dry_run)
-        if (done := world.told(done)) is not None:
+        if (finished := world.told(finished)) is not None:
             if first:
                 if not quiet:
                     epochs = settings.training.epochs
                     say(f"{resume} is finished, after {epochs} epochs; increase --epochs to go on")
-                print_json(done) if json else print_line(str(run_before))
+                print_json(finished) if json else print_line(str(run_before))
             return 0
         from w2v import run  # imported late, so that the errors above are reported sooner
         from w2v.training.task import Context

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from w2v.cli.answers import Answer, Questions, answer_each, each_alone
+from w2v.cli.answers import Answer, Questions, answer_each, one_by_one
 from w2v.cli.options import EncodingErrors, Json, Model
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def command(
     encoding_errors: EncodingErrors = "strict",
     json: Json = False,
 ) -> int:
-    questions = Questions("w2v vectors", "words", (), {"vector": None}, each_alone(_answer))
+    questions = Questions("w2v vectors", "words", (), {"vector": None}, one_by_one(_answer))
     return answer_each(questions, (model, encoding_errors), words, [*words], json=json)
 
 

@@ -56,21 +56,21 @@ class Job:
 
 def train_apart(job: Job, reporter: Reporter, stop: threading.Event) -> Row:
     """Runs a job in a separate process, stopped gently once `stop` is set. Returns its row."""
-    ours, theirs = Pipe()
+    receiver, sender = Pipe()
     row = job.row
-    with ours:
-        with theirs:
+    with receiver:
+        with sender:
             process = subprocess.Popen(
-                [sys.executable, "-c", START, str(theirs.fileno())],
+                [sys.executable, "-c", START, str(sender.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-                pass_fds=[theirs.fileno()],
+                pass_fds=[sender.fileno()],
                 start_new_session=True,  # Ctrl-C in the terminal does not reach it
             )
         try:
-            for kind, values in _messages(job, ours, process, stop):
+            for kind, values in _messages(job, receiver, process, stop):
                 if kind == "row":
                     row = replace(row, **values[0])
                 else:
@@ -141,7 +141,7 @@ class _Forwarder:
 
     def __getattr__(self, kind: str) -> Any:
         def forward(*values: Any) -> None:
-            named = (f"{self._name}: {each}" if isinstance(each, str) else each for each in values)
+            named = (f"{self._name}: {x}" if isinstance(x, str) else x for x in values)
             self.send(kind, *named)
 
         return forward
@@ -187,9 +187,9 @@ def _result(job: Job, reporter: _Forwarder, stop: threading.Event) -> dict[str, 
         figures |= {"accuracy": answers.accuracy, "coverage": answers.covered / answers.total}
         if answers.covered < answers.total / 2:
             covered = f"{answers.covered:,} of the {answers.total:,} questions of {questions.name}"
-            whose = ", which are about the demo corpus" if job.demo_questions else ""
+            origin = ", which are about the demo corpus" if job.demo_questions else ""
             remedy = "give questions about words of your text with `questions`"
-            reporter.warn(f"all words are known in only {covered}{whose}: {remedy}")
+            reporter.warn(f"all words are known in only {covered}{origin}: {remedy}")
     return figures
 
 
@@ -202,9 +202,9 @@ def _train(job: Job, reporter: _Forwarder, stop: threading.Event) -> dict[str, A
         with claimed(config, folder):
             if summary := finished(folder, config):
                 return {**summary, "output": str(folder)}
-    done = run(Context(config, reporter, stop, job.use_cache, folder))
+    trained = run(Context(config, reporter, stop, job.use_cache, folder))
     reporter.send("row", {"peak_memory_bytes": peak_memory()})
-    return done.as_dict()
+    return trained.as_dict()
 
 
 def _wait_for_earlier(folder: Path) -> None:

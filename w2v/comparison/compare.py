@@ -56,8 +56,8 @@ class Comparison:
     def __post_init__(self) -> None:
         corpus = () if self.corpus is None else self.corpus
         entries = [corpus] if isinstance(corpus, (str, os.PathLike)) else corpus
-        given = {"corpus": tuple(os.fspath(entry) for entry in entries) or None, **self.settings}
-        self.contenders, self.notes = read_contenders(self.losses, given, self.config)
+        settings = {"corpus": tuple(os.fspath(entry) for entry in entries) or None, **self.settings}
+        self.contenders, self.notes = read_contenders(self.losses, settings, self.config)
         model = self.contenders[0].config.model.model
         self.is_lm = not self.contenders[0].config.only_vectors
         self.folder = Path(self.output or f"{model}-compare")
@@ -71,11 +71,9 @@ class Comparison:
         for note in self.notes:
             self.reporter.note(note)
         check_comparable(self.contenders)
-        asked = [
-            Row(each.name, each.loss, settings=settings_asked(each)) for each in self.contenders
-        ]
-        if unlike := with_differences(asked)[0].differing:
-            values = {row.name: row.settings or {} for row in asked}
+        wanted = [Row(c.name, c.loss, settings=settings_asked(c)) for c in self.contenders]
+        if unlike := with_differences(wanted)[0].differing:
+            values = {row.name: row.settings or {} for row in wanted}
             parts = (
                 f"`{name}` ({', '.join(f'{row} {values[row][name]}' for row in values)})"
                 for name in unlike
@@ -84,19 +82,21 @@ class Comparison:
             self.reporter.note(f"the runs differ in {' and '.join(parts)}: {why}")
         questions = self._questions()
         earlier = self._earlier()
-        rows = [earlier.get(each.name) or Row(each.name, each.loss) for each in self.contenders]
+        rows = [earlier.get(c.name) or Row(c.name, c.loss) for c in self.contenders]
         others = [row for row in earlier.values() if row not in rows]
-        for place, each in enumerate(self.contenders):
-            before = rows[place]
+        for i, contender in enumerate(self.contenders):
+            before = rows[i]
             if before.status == "done":
-                where = self.folder / each.name
-                self.reporter.note(f"{each.name}: kept from {where} (`overwrite` trains it again)")
+                where = self.folder / contender.name
+                self.reporter.note(
+                    f"{contender.name}: kept from {where} (`overwrite` trains it again)"
+                )
             elif not self.stop.is_set():
-                self.reporter.stage(f"{each.name} ({place + 1} of {len(rows)})")
-                job = self._job(each, before, questions)
-                rows[place] = job.row
+                self.reporter.stage(f"{contender.name} ({i + 1} of {len(rows)})")
+                job = self._job(contender, before, questions)
+                rows[i] = job.row
                 save_table(self.folder, rows, others)  # so that a killed run can be resumed
-                rows[place] = train_apart(job, self.reporter, self.stop)
+                rows[i] = train_apart(job, self.reporter, self.stop)
             save_table(self.folder, rows, others)
         return Compared(with_differences(with_speedups(rows)), self.is_lm, self.folder)
 
@@ -109,14 +109,14 @@ class Comparison:
         if self.questions is None:
             why = "give a set about words of your text with `questions`"
             self.reporter.note(f"the questions are those of the demo corpus: {why}")
-            return next(each for each in default_sets() if isinstance(each, AnalogySet))
-        found = load_set(os.fspath(self.questions))
-        if not isinstance(found, AnalogySet):
+            return next(loaded for loaded in default_sets() if isinstance(loaded, AnalogySet))
+        questions = load_set(os.fspath(self.questions))
+        if not isinstance(questions, AnalogySet):
             problem = f"`questions` {self.questions} contains pairs of words with scores"
             raise InputError(f"{problem}: name a set of analogies")
-        if not any(section.questions for section in found.sections):
+        if not any(section.questions for section in questions.sections):
             raise InputError(f"`questions` {self.questions} has no questions: name another set")
-        return found
+        return questions
 
     def _earlier(self) -> dict[str, Row]:
         """Makes the output folder, or returns the rows of earlier runs in it by name."""
@@ -133,30 +133,30 @@ class Comparison:
             why = f"{error.strerror}; name another folder"
             raise InputError(f"{named} cannot be made: {why}") from None
         earlier = load_table(folder)
-        for each in self.contenders:
-            row = earlier.get(each.name)
-            if row is not None and (self.overwrite or not (folder / each.name).is_dir()):
-                del earlier[each.name]
+        for contender in self.contenders:
+            row = earlier.get(contender.name)
+            if row is not None and (self.overwrite or not (folder / contender.name).is_dir()):
+                del earlier[contender.name]
             elif row is not None and row.status == "done":
-                check_same(each, row, folder)
+                check_same(contender, row, folder)
         return earlier
 
-    def _job(self, each: Contender, before: Row, questions: AnalogySet | None) -> Job:
+    def _job(self, contender: Contender, before: Row, questions: AnalogySet | None) -> Job:
         """Returns the job for a contender: resume the run of the row `before` if it was stopped or
         killed and had the same settings; else train from the start."""
-        row = Row(each.name, each.loss, "training", settings=settings_asked(each))
-        folder = self.folder / each.name
+        row = Row(contender.name, contender.loss, "training", settings=settings_asked(contender))
+        folder = self.folder / contender.name
         begun = before.status in ("interrupted", "training") and before.settings == row.settings
         resume = begun and any((folder / "checkpoints").glob("*"))
         output = OutputSettings(output=str(folder), overwrite=True)
-        config, demo = replace(each.config, output=output), self.questions is None
+        config, demo = replace(contender.config, output=output), self.questions is None
         return Job(row, config, resume, self.use_cache, questions, demo)
 
 
 def check_comparable(contenders: Sequence[Contender]) -> None:
     """Raises InputError for contenders that cannot be compared: different models, language models
     without a validation text, missing files, or a corpus that can be read only once."""
-    configs = [each.config for each in contenders]
+    configs = [contender.config for contender in contenders]
     if len({config.model.model for config in configs}) > 1:
         raise InputError("losses are compared with one model: give all the same `model`")
     for config in configs:
@@ -171,16 +171,16 @@ def check_comparable(contenders: Sequence[Contender]) -> None:
                 raise InputError(f"texts are read once per loss, {problem}")
 
 
-def check_same(each: Contender, row: Row, output: Path) -> None:
+def check_same(contender: Contender, row: Row, output: Path) -> None:
     """Raises InputError for the first setting that differs from that of a finished run."""
-    before, now = row.settings or {}, settings_asked(each)
-    for name in [*now, *before]:
-        if before.get(name) != now.get(name):
-            changed = f"was trained with {name} {before.get(name)}, not {now.get(name)}"
+    before, after = row.settings or {}, settings_asked(contender)
+    for name in [*after, *before]:
+        if before.get(name) != after.get(name):
+            changed = f"was trained with {name} {before.get(name)}, not {after.get(name)}"
             remedy = "add `overwrite` to train all again, or name another `output`"
-            raise InputError(f"{output / each.name} {changed}: {remedy}")
+            raise InputError(f"{output / contender.name} {changed}: {remedy}")
 
 
-def settings_asked(each: Contender) -> Any:
+def settings_asked(contender: Contender) -> Any:
     """Returns all settings of a contender by name, as they would be read back from compare.json."""
-    return json.loads(json.dumps(each.config.saved_values()))
+    return json.loads(json.dumps(contender.config.saved_values()))

@@ -48,7 +48,7 @@ class Contender(NamedTuple):
 
 
 def read_contenders(
-    losses: Losses, given: Mapping[str, Any], path: str | os.PathLike[str] | None
+    losses: Losses, keywords: Mapping[str, Any], path: str | os.PathLike[str] | None
 ) -> tuple[list[Contender], list[str]]:
     """Returns the contenders in the user's order, and notes for the user. Raises InputError if the
     file cannot be used, a name is unknown or given twice, or a setting is wrong.
@@ -65,11 +65,11 @@ def read_contenders(
         for name, settings in losses.items():
             pairs = (settings or {}).items()
             own[name] = [(key, value, f"`{key}` of {name}") for key, value in pairs]
-    options = [(name, value, f"`{name}`") for name, value in given.items() if value is not None]
-    for name, _, place in (*common, *options):
+    options = [(name, value, f"`{name}`") for name, value in keywords.items() if value is not None]
+    for name, _, where in (*common, *options):
         if name in DECIDED:
-            what = "`losses` for" if name == "loss" else f"`{name}` of"
-            raise InputError(f"{place} cannot be set here; give {what} the comparison")
+            instead = "`losses` for" if name == "loss" else f"`{name}` of"
+            raise InputError(f"{where} cannot be set here; give {instead} the comparison")
     names = list(losses or own)
     if not names:
         named = "give losses, such as `losses` softmax,nce,hsigmoid"
@@ -79,17 +79,17 @@ def read_contenders(
         raise InputError(f"`losses` names {twice[0]} twice: keep one")
     known = [*LOSSES, *own]
     configs = [_config(name, common, own.get(name, []), options, known) for name in names]
-    found = [
+    contenders = [
         Contender(name, _alone(config, name)) for name, config in zip(names, configs, strict=True)
     ]
-    used = {setting for each in found for setting in settings_of(LOSSES[each.loss].options)}
-    notes = dict.fromkeys(note for each in found for note in each.config.notes)
+    used = {setting for c in contenders for setting in settings_of(LOSSES[c.loss].options)}
+    notes = dict.fromkeys(note for c in contenders for note in c.config.notes)
     notes |= dict.fromkeys(
-        f"{place} is not used by any of these losses (only by {', '.join(losses_with(name))})"
-        for name, _, place in (*common, *options)
+        f"{where} is not used by any of these losses (only by {', '.join(losses_with(name))})"
+        for name, _, where in (*common, *options)
         if name in loss_settings() and name not in used
     )
-    return found, list(notes)
+    return contenders, list(notes)
 
 
 def _alone(config: Config, name: str) -> Config:
@@ -102,23 +102,23 @@ def _alone(config: Config, name: str) -> Config:
 
 
 def _config(
-    name: str, common: list[Given], own: list[Given], options: list[Given], known: list[str]
+    name: str, common: list[Given], own: list[Given], options: list[Given], names: list[str]
 ) -> Config:
     loss = next((str(value) for setting, value, _ in own if setting == "loss"), name)
     if loss not in LOSSES:
-        guess = nearest(loss, known)
-        meant = f"did you mean {guess}?" if guess and guess != name else None
-        remedy = meant or f"there are {', '.join(LOSSES)}"
+        guess = nearest(loss, names)
+        guessed = f"did you mean {guess}?" if guess and guess != name else None
+        remedy = guessed or f"there are {', '.join(LOSSES)}"
         raise InputError(f"no loss {loss!r}{'' if loss == name else f' of {name}'}: {remedy}")
     if not NAME.fullmatch(name):
         remedy = "use letters, digits, dots and hyphens"
         raise InputError(f"{name!r} cannot be the name of a folder: {remedy}")
     # a setting for all contenders that only other losses have is no mistake
     elsewhere = set(loss_settings()) - set(settings_of(LOSSES[loss].options))
-    given = [each for each in common if each[0] not in elsewhere]
-    given += [each for each in own if each[0] != "loss"]
-    given += [each for each in options if each[0] not in elsewhere]
-    return config_of([*given, ("loss", loss, f"loss of {name}")])
+    values = [entry for entry in common if entry[0] not in elsewhere]
+    values += [entry for entry in own if entry[0] != "loss"]
+    values += [entry for entry in options if entry[0] not in elsewhere]
+    return config_of([*values, ("loss", loss, f"loss of {name}")])
 
 
 def _read_file(path: str | os.PathLike[str]) -> tuple[list[Given], dict[str, list[Given]]]:
@@ -141,8 +141,8 @@ def _read_file(path: str | os.PathLike[str]) -> tuple[list[Given], dict[str, lis
                 problems.append(f"{name} under losses in {path} has no settings like {{lr: 0.1}}")
         else:
             names = value if isinstance(value, list) else [value]
-            own |= {str(each): [] for each in names}
-            if not all(isinstance(each, str) for each in names):
+            own |= {str(loss): [] for loss in names}
+            if not all(isinstance(loss, str) for loss in names):
                 kinds = "neither a list of names nor a mapping from names to settings"
                 problems.append(f"losses in {path} is {kinds}")
     if problems:

@@ -11,7 +11,7 @@ from pathlib import Path
 from w2v.comparison.table import Row
 from w2v.errors import InputError, RunError
 from w2v.system.files import atomic_file
-from w2v.system.packages import told_if_missing
+from w2v.system.packages import reporting_missing
 
 FORMATS = (".png", ".svg", ".pdf")
 # Okabe and Ito's colours, which colour-blind people can distinguish, with a marker for each.
@@ -31,7 +31,7 @@ def draw(rows: Sequence[Row], path: str | Path) -> None:
     written."""
     # matplotlib logs warnings while it searches for fonts
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
-    with told_if_missing():
+    with reporting_missing():
         from matplotlib.figure import Figure
         from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
     curves = [(row, curve) for row in rows if (curve := row.curve or _end(row))]

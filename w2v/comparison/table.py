@@ -68,12 +68,12 @@ class Compared:
     def table(self) -> str:
         """Returns the rows as a table in plain text."""
         lines = _lines(self.results)
-        kept = [
+        columns = [
             number
             for number, cells in enumerate(zip(*lines[1:], strict=True))
             if {*cells} != {ABSENT}
         ]
-        lines = [[line[number] for number in kept] for line in lines]
+        lines = [[line[number] for number in columns] for line in lines]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         padded = ([*map(str.ljust, line, widths)] for line in lines)
         return "\n".join("  ".join(line).rstrip() for line in padded)
@@ -82,11 +82,11 @@ class Compared:
 def with_speedups(rows: Sequence[Row]) -> list[Row]:
     """Returns the rows with `speedup`: their speed divided by that of the first finished full
     softmax; None if there is none."""
-    done = [row for row in rows if row.loss == BASELINE and row.status == "done"]
-    full = done[0].tokens_per_second if done else None
+    baselines = [row for row in rows if row.loss == BASELINE and row.status == "done"]
+    full = baselines[0].tokens_per_second if baselines else None
 
-    def speedup(own: float | None) -> float | None:
-        return own / full if full and own else None
+    def speedup(speed: float | None) -> float | None:
+        return speed / full if full and speed else None
 
     return [replace(row, speedup=speedup(row.tokens_per_second)) for row in rows]
 
@@ -95,11 +95,11 @@ def with_differences(rows: Sequence[Row]) -> list[Row]:
     """Returns the rows with `differing`, the settings in which they differ, apart from those that
     belong to particular losses or follow from them. If there are any, the comparison is not one of
     losses alone."""
-    own = {"loss", "output_bias", *loss_settings()}
-    asked = [row.settings for row in rows if row.settings is not None]
-    names = [name for name in dict.fromkeys(chain(*asked)) if name not in own]
-    shared = [name for name in names if all(name in each for each in asked)]
-    unlike = [name for name in shared if len({repr(each[name]) for each in asked}) > 1]
+    of_losses = {"loss", "output_bias", *loss_settings()}
+    settings = [row.settings for row in rows if row.settings is not None]
+    names = [name for name in dict.fromkeys(chain(*settings)) if name not in of_losses]
+    shared = [name for name in names if all(name in values for values in settings)]
+    unlike = [name for name in shared if len({repr(values[name]) for values in settings}) > 1]
     return [
         replace(row, differing={name: (row.settings or {}).get(name) for name in unlike} or None)
         for row in rows
@@ -127,31 +127,31 @@ def load_table(folder: Path) -> dict[str, Row]:
     path = folder / TABLE_JSON
     if not path.is_file():
         return {}
-    known = {field.name for field in fields(Row)}
-    found = {}
+    names = {field.name for field in fields(Row)}
+    rows = {}
     try:
         document = read_object(path)
         for row in document["rows"] + document["others"]:
-            values = {key: value for key, value in row.items() if key in known}
+            values = {key: value for key, value in row.items() if key in names}
             curve = tuple((float(x), float(y)) for x, y in values.pop("curve", ()))
-            for number in (each for each in values.values() if type(each) is int):
+            for number in (item for item in values.values() if type(item) is int):
                 real_number(number)
-            own = Row(**values, curve=curve)
-            if not all(isinstance(getattr(own, name), kinds) for name, kinds in KINDS.items()):
-                raise ValueError(f"a value of {shown(own.name)} has the wrong type")
-            found[own.name] = own
+            loaded = Row(**values, curve=curve)
+            if not all(isinstance(getattr(loaded, name), kinds) for name, kinds in KINDS.items()):
+                raise ValueError(f"a value of {shown(loaded.name)} has the wrong type")
+            rows[loaded.name] = loaded
     except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         problem = f"{path} is damaged ({' '.join(str(error).split())})"
         raise InputError(f"{problem}: delete it, or name another `output`") from None
-    return found
+    return rows
 
 
 def _lines(rows: Sequence[Row]) -> list[list[str]]:
     """Returns a header and a line of cells for each row; the settings that differ come last."""
     unlike = list((rows[0].differing or {}) if rows else ())
-    found = [vars(row) | (row.differing or {}) for row in rows]
+    records = [vars(row) | (row.differing or {}) for row in rows]
     names = [*COLUMNS, *unlike]
-    return [names, *([_cell(values[name]) for name in names] for values in found)]
+    return [names, *([_cell(values[name]) for name in names] for values in records)]
 
 
 def _cell(value: object) -> str:

@@ -32,7 +32,7 @@ from w2v.losses.math.sampled_step import (
 )
 from w2v.sampling import candidates
 from w2v.sampling.candidates import Candidates, Sampler
-from w2v.sampling.given import MOST, checked_floats, checked_ids, checked_whole, place_of
+from w2v.sampling.given import MOST, checked_floats, checked_ids, checked_whole, device_of_draws
 from w2v.sampling.samplers import (
     AllCandidateSampler,
     LearnedUnigramSampler,
@@ -175,7 +175,7 @@ def _candidates(
             most = f"there are only {num_classes} classes to draw from"
             raise ValueError(f"num_sampled is {k}, but {most}")
         sampler = LogUniformSampler(num_classes)
-        drawn, tries = sampler.draw_distinct(1, k, generator, place_of(generator, device))
+        drawn, tries = sampler.draw_distinct(1, k, generator, device_of_draws(generator, device))
         ids = torch.cat([labels.reshape(-1), drawn[0].to(device)])
         return ids, sampler.expected_count(ids, k, int(tries))
     if not isinstance(given, (tuple, list)) or len(given) < 3:

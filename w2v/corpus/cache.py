@@ -74,12 +74,12 @@ class _Manifest:
 
 def cache_directory() -> Path:
     """Returns the cache directory, which need not exist. Raises CacheUnavailable without a home."""
-    given = os.environ.get("W2V_CACHE_DIR")
-    found = Path(os.path.expanduser(given)) if given else user_caches()
-    if found is None:
+    named = os.environ.get("W2V_CACHE_DIR")
+    directory = Path(os.path.expanduser(named)) if named else user_caches()
+    if directory is None:
         remedy = "name a folder for the cache in W2V_CACHE_DIR"
         raise CacheUnavailable(f"there is no home directory; {remedy}")
-    return found
+    return directory
 
 
 def size_cap() -> int:
@@ -97,7 +97,7 @@ def size_cap() -> int:
 
 def entry_key(sources: Sequence[Source], reading: Reading) -> str:
     """Returns the name of the cache entry for these sources, read with these options."""
-    files = [(each.path, each.format, each.size, each.mtime_ns, *each.stamp) for each in sources]
+    files = [(s.path, s.format, s.size, s.mtime_ns, *s.stamp) for s in sources]
     described = json.dumps([FORMAT_VERSION, files, reading.described()])
     return hashlib.sha256(described.encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
@@ -261,9 +261,9 @@ def _remove(directory: Path) -> int:
     with suppress(OSError):  # no permission to remove it, or it was removed meanwhile
         grave = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=directory.parent))
         try:
-            found = _size_of(directory)
+            freed = _size_of(directory)
             os.rename(directory, grave / directory.name)
-            size = found
+            size = freed
         finally:
             shutil.rmtree(grave, ignore_errors=True)
     return size

@@ -125,9 +125,9 @@ def cut_chunks(texts: Iterable[Text], reading: Reading, chunk_bytes: int) -> Ite
     edge: Callable[[bytearray, int], int] = last_stop if reading.words else last_edge
     if reading.cutter is not None:
         edge, chunk_bytes = last_line, min(chunk_bytes, LINES_BYTES)
-    for name, place, pieces in texts:
+    for name, offset, pieces in texts:
         begun = searched = len(buffer)
-        spans.append((begun, name, place))
+        spans.append((begun, name, offset))
         last = b"\n"
         for piece in _cut(pieces, chunk_bytes):
             buffer += piece
@@ -140,7 +140,7 @@ def cut_chunks(texts: Iterable[Text], reading: Reading, chunk_bytes: int) -> Ite
                 yield Chunk(data, tuple(spans))
                 del buffer[:cut]
                 # Keep only the spans of the text that is still in the buffer.
-                first = max(place for place, span in enumerate(spans) if span[0] <= cut)
+                first = max(i for i, span in enumerate(spans) if span[0] <= cut)
                 spans = [
                     (max(0, start - cut), source, base + max(0, cut - start))
                     for start, source, base in spans[first:]
@@ -186,8 +186,8 @@ def last_stop(text: bytes | bytearray, start: int = 0) -> int:
     written without spaces, which is also a word boundary under Unicode's rules."""
     if edge := last_edge(text, start):
         return edge
-    places = [text.rfind(stop, max(start - 2, 0)) for stop in STOPS]
-    return max(places) + 3 if max(places) >= 0 else 0
+    positions = [text.rfind(stop, max(start - 2, 0)) for stop in STOPS]
+    return max(positions) + 3 if max(positions) >= 0 else 0
 
 
 def last_line(text: bytes | bytearray, start: int = 0) -> int:

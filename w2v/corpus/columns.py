@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from w2v.corpus.hub import parsed, told_of_hub
+from w2v.corpus.hub import parsed, reporting_hub_errors
 from w2v.corpus.messages import arrow_claims
 from w2v.corpus.pages import claims
 from w2v.corpus.sources import Advance, Source, opened
 from w2v.errors import InputError
-from w2v.system.packages import told_if_missing
+from w2v.system.packages import reporting_missing
 
 PIECE_BYTES = 1 << 20
 TOGETHER_BYTES = 16 << 20  # at most this much text is decoded in one step
@@ -41,7 +41,7 @@ def read_parquet(path: str, source: Source, column: str, advance: Advance) -> It
     import pyarrow
     from pyarrow import parquet
 
-    name, left = source.name, source.size or 0
+    name, remaining = source.name, source.size or 0
     with _as_input_error(name, "parquet"):
         kind = _kind_of(column, parquet.read_schema(path), name)
         # Repeated text stays dictionary-encoded: kilobytes of file can be gigabytes of rows.
@@ -59,10 +59,10 @@ def read_parquet(path: str, source: Source, column: str, advance: Advance) -> It
                 options = {"columns": [column], "row_groups": [group], "use_threads": False}
                 for batch in table.iter_batches(batch_size=rows, **options):
                     yield from text_values(batch.column(0))
-                done = left // (table.num_row_groups - group)
-                left -= done
-                advance(done)
-        advance(left)
+                portion = remaining // (table.num_row_groups - group)
+                remaining -= portion
+                advance(portion)
+        advance(remaining)
 
 
 @contextmanager
@@ -88,11 +88,11 @@ def _kind_of(column: str, schema: Any, name: str) -> Any:
     return kind
 
 
-def check_claims(name: str, what: str, size: int, packed: int) -> None:
+def check_claims(name: str, part: str, size: int, packed: int) -> None:
     """Raises InputError if `size` unpacked bytes are implausible for `packed` bytes in the file."""
     if size > max(LONG_COLUMN_BYTES, SHRINKS_TO * packed):
-        what = f"{size:,} bytes of {what} in {packed:,}"
-        raise InputError(f"{name} claims to hold {what}, an impossible compression: is it damaged?")
+        part = f"{size:,} bytes of {part} in {packed:,}"
+        raise InputError(f"{name} claims to hold {part}, an impossible compression: is it damaged?")
 
 
 def read_arrow(path: str, source: Source, column: str, advance: Advance) -> Iterator[Value]:
@@ -100,20 +100,20 @@ def read_arrow(path: str, source: Source, column: str, advance: Advance) -> Iter
     import pyarrow
     from pyarrow import ipc
 
-    name, done = source.name, 0
+    name, position = source.name, 0
     with _as_input_error(name, "arrow"):
         # The batches are read from a plain file: pages read through a memory map would count as
         # this process's memory.
         with pyarrow.memory_map(path) as content, pyarrow.OSFile(path) as file:
-            whole = file.read(len(ARROW_MARK)) == ARROW_MARK
+            is_file = file.read(len(ARROW_MARK)) == ARROW_MARK
             file.seek(0)
             for size, packed in arrow_claims(content.read_buffer(), name):
                 check_claims(name, "a batch", size, packed)
-            schema = (ipc.open_file if whole else ipc.open_stream)(file).schema
+            schema = (ipc.open_file if is_file else ipc.open_stream)(file).schema
             _kind_of(column, schema, name)
             file.seek(0)
             options = ipc.IpcReadOptions(included_fields=[schema.get_field_index(column)])
-            if whole:
+            if is_file:
                 reader = ipc.open_file(file, options=options)
                 batches = (reader.get_batch(n) for n in range(reader.num_record_batches))
             else:
@@ -122,20 +122,20 @@ def read_arrow(path: str, source: Source, column: str, advance: Advance) -> Iter
                 values = _checked(batch.column(column))
                 for start in range(0, len(values), PARQUET_ROWS):
                     yield from text_values(values.slice(start, PARQUET_ROWS))
-                advance(file.tell() - done if not whole else 0)
-                done = file.tell()
-        advance((source.size or 0) if whole else 0)
+                advance(file.tell() - position if not is_file else 0)
+                position = file.tell()
+        advance((source.size or 0) if is_file else 0)
 
 
 def read_hub(entry: str, _: Source, column: str, advance: Advance) -> Iterator[Value]:
     """Yields the values of a column of a data set on the hub, holding one row group in memory. A
     column named in the address takes precedence over `column`. Raises InputError if the config,
     split or column is missing or not text, and RunError if the hub cannot be reached."""
-    name, config, revision, split, own = parsed(entry)
-    column = own or column
-    with told_if_missing():
+    name, config, revision, split, in_address = parsed(entry)
+    column = in_address or column
+    with reporting_missing():
         import datasets  # takes seconds
-    with told_of_hub(entry):
+    with reporting_hub_errors(entry):
         rows = datasets.load_dataset(name, config, split=split, revision=revision, streaming=True)
         for table in rows.with_format("arrow").iter(batch_size=HUB_ROWS):
             _kind_of(column, table.schema, entry)
@@ -173,8 +173,8 @@ def text_values(values: Any) -> Iterator[Value]:
     if text_bytes(values) <= TOGETHER_BYTES:
         yield from words.take(values.indices).to_pylist()
         return
-    for place in values.indices.to_pylist():
-        yield None if place is None else words[place].as_py()
+    for code in values.indices.to_pylist():
+        yield None if code is None else words[code].as_py()
 
 
 def text_bytes(values: Any) -> int:
@@ -201,9 +201,9 @@ def _is_list(kind: Any) -> bool:
     return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
 
 
-def check_is_text(kind: Any, what: str, lists: bool = False) -> None:
+def check_is_text(kind: Any, subject: str, lists: bool = False) -> None:
     """Raises InputError unless the Arrow type `kind` is text or, with `lists`, a list of words or
-    of integers. `what` names the column in the message."""
+    of integers. `subject` names the column in the message."""
     import pyarrow
 
     if lists and _is_list(kind):
@@ -214,15 +214,15 @@ def check_is_text(kind: Any, what: str, lists: bool = False) -> None:
         kind = kind.value_type
     texts = (pyarrow.null(), pyarrow.string(), pyarrow.large_string(), pyarrow.string_view())
     if kind not in texts:
-        raise InputError(f"{what} holds {kind}, not text; choose another column with `column`")
+        raise InputError(f"{subject} holds {kind}, not text; choose another column with `column`")
 
 
-def as_bytes(values: Any, what: str) -> list[bytes]:
+def as_bytes(values: Any, subject: str) -> list[bytes]:
     """Returns the non-null values of an Arrow column as bytes, not necessarily valid UTF-8. Raises
-    InputError if the column, called `what` in messages, is not text."""
+    InputError if the column, called `subject` in messages, is not text."""
     import pyarrow
 
-    check_is_text(values.type, what)
+    check_is_text(values.type, subject)
     texts = values.drop_null().cast(pyarrow.large_string())
     return list(texts.cast(pyarrow.large_binary()).to_pylist())
 

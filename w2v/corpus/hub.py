@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from w2v.errors import InputError, RunError
 from w2v.system.files import HUB
-from w2v.system.packages import told_if_missing
+from w2v.system.packages import reporting_missing
 
 FORM = "hf://datasets/NAME[:CONFIG]/SPLIT#COLUMN"
 ADDRESS = re.compile(
@@ -37,8 +37,8 @@ class Address(NamedTuple):
 
     def __str__(self) -> str:
         signs = (("", self.name), (":", self.config), ("@", self.revision))
-        whole = "".join(sign + part for sign, part in signs if part)
-        return f"{HUB}datasets/{whole}/{self.split}{f'#{self.column}' if self.column else ''}"
+        path = "".join(sign + part for sign, part in signs if part)
+        return f"{HUB}datasets/{path}/{self.split}{f'#{self.column}' if self.column else ''}"
 
 
 def pinned(entry: str) -> str:
@@ -50,10 +50,10 @@ def pinned(entry: str) -> str:
     address = parsed(entry)
     if address.revision and COMMIT.fullmatch(address.revision):
         return entry
-    with told_if_missing():
+    with reporting_missing():
         import datasets  # noqa: F401  # needed later: fail now if it is not installed
         from huggingface_hub import HfApi
-    with told_of_hub(entry):
+    with reporting_hub_errors(entry):
         commit = HfApi().dataset_info(address.name, revision=address.revision, timeout=30).sha
         return str(address._replace(revision=str(commit)))
 
@@ -66,7 +66,7 @@ def parsed(entry: str) -> Address:
 
 
 @contextmanager
-def told_of_hub(entry: str) -> Iterator[None]:
+def reporting_hub_errors(entry: str) -> Iterator[None]:
     """Turns the errors of the hub's libraries into InputError or RunError."""
     try:
         yield

@@ -55,10 +55,10 @@ def check_description(description: object) -> Mapping[str, Any]:
 
 def difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
     """Returns a phrase naming the first difference between two descriptions, or None."""
-    whats = {"words": "words", "lines": "lines", "vocabulary": "words in the vocabulary"}
-    for name, what in whats.items():
+    nouns = {"words": "words", "lines": "lines", "vocabulary": "words in the vocabulary"}
+    for name, noun in nouns.items():
         if then[name] != now[name]:
-            return f"{then[name]:,} {what} then, {now[name]:,} now"
+            return f"{then[name]:,} {noun} then, {now[name]:,} now"
     if then["ids"] != now["ids"]:
         return "the same number of words, but different words or a different order"
     if then["vocabulary_sha256"] != now["vocabulary_sha256"]:
@@ -68,18 +68,18 @@ def difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
 
 def changed_files(then: Mapping[str, Any]) -> list[str]:
     """Returns a phrase for each file of a corpus that has changed, such as "a.txt has vanished"."""
-    found = []
+    changes = []
     for path, size, mtime in then["files"]:
         if size is None:
             continue
         try:
             status = os.stat(path)
         except OSError:
-            found.append(f"{path} has vanished")
+            changes.append(f"{path} has vanished")
             continue
         if (status.st_size, status.st_mtime_ns) != (size, mtime):
-            found.append(f"{path} has changed ({size:,} bytes then, {status.st_size:,} now)")
-    return found
+            changes.append(f"{path} has changed ({size:,} bytes then, {status.st_size:,} now)")
+    return changes
 
 
 def memory_text(then: Mapping[str, Any]) -> str | None:

@@ -38,35 +38,35 @@ def joined(store: TokenStore, phrases: Mapping[Parts, str]) -> TokenStore:
         size = int(counts.sum())
         _renumber(file, size, np.append(ranks, ID_TYPE.type(LINE_END_ID)))
         ids = map_ids(file, size)
-    found = replace(store, ids=ids, vocabulary=vocabulary, n_words=int(counts[1:].sum()))
+    result = replace(store, ids=ids, vocabulary=vocabulary, n_words=int(counts[1:].sum()))
     store.close()
-    return found
+    return result
 
 
 def _renumber(file: IO[bytes], size: int, ranks: np.ndarray) -> None:
     """Replaces ids by ranks in place; -1 stays, since it indexes the last element of `ranks`."""
     for start in range(0, size, PART_IDS):
-        wanted = min(PART_IDS, size - start) * ID_TYPE.itemsize
-        part = np.frombuffer(os.pread(file.fileno(), wanted, start * ID_TYPE.itemsize), ID_TYPE)
+        n_bytes = min(PART_IDS, size - start) * ID_TYPE.itemsize
+        part = np.frombuffer(os.pread(file.fileno(), n_bytes, start * ID_TYPE.itemsize), ID_TYPE)
         os.pwrite(file.fileno(), ranks[part].data, start * ID_TYPE.itemsize)
 
 
 def _joined_parts(ids: np.ndarray, trie: _Trie) -> Iterator[np.ndarray]:
     """Yields the ids of the joined text, a few million at a time."""
-    rest, read = ids[:0], 0
+    rest, n_read = ids[:0], 0
     for part in id_parts(ids):
-        read += len(part)
+        n_read += len(part)
         stretch = np.concatenate([rest, part])
         # the last words may begin a phrase that ends in the next part
-        stop = len(stretch) if read == len(ids) else max(0, len(stretch) - trie.longest + 1)
-        at, sizes, words = trie.find(stretch, stop)
-        end = max(stop, int(at[-1] + sizes[-1])) if len(at) else stop
+        stop = len(stretch) if n_read == len(ids) else max(0, len(stretch) - trie.longest + 1)
+        starts, sizes, words = trie.find(stretch, stop)
+        end = max(stop, int(starts[-1] + sizes[-1])) if len(starts) else stop
         keep = np.ones(end, dtype=bool)
         for offset in range(1, trie.longest):
-            keep[at[sizes > offset] + offset] = False
-        found = stretch[:end].copy()
-        found[at] = words
-        yield found[keep]
+            keep[starts[sizes > offset] + offset] = False
+        output = stretch[:end].copy()
+        output[starts] = words
+        yield output[keep]
         rest = stretch[end:]
 
 
@@ -87,8 +87,8 @@ class _Trie:
     @classmethod
     def of(cls, words: list[str], phrases: Mapping[Parts, str]) -> _Trie:
         """Builds the trie of those phrases whose parts are all among `words`."""
-        wanted = {part for parts, word in phrases.items() for part in (*parts, word)}
-        id_of = {word: place for place, word in enumerate(words) if word in wanted}
+        needed = {part for parts, word in phrases.items() for part in (*parts, word)}
+        id_of = {word: i for i, word in enumerate(words) if word in needed}
         known = {parts: word for parts, word in phrases.items() if all(p in id_of for p in parts)}
         letter_of = {part: n for n, part in enumerate(dict.fromkeys(p for ps in known for p in ps))}
         letters = np.full(len(words) + 1, -1, dtype=np.int64)
@@ -117,10 +117,10 @@ class _Trie:
         """Returns the phrases that begin before `stop`: their positions, their lengths in words,
         and the ids that replace them. They do not overlap."""
         letters = self.letters[stretch]
-        at = np.flatnonzero(letters[:stop] >= 0)
-        node, start = np.zeros(len(at), dtype=np.int64), at
-        size, word = np.zeros(len(at), dtype=np.int64), np.zeros(len(at), dtype=np.int64)
-        alive = np.arange(len(at))  # the positions whose words so far lead to a node
+        positions = np.flatnonzero(letters[:stop] >= 0)
+        node, start = np.zeros(len(positions), dtype=np.int64), positions
+        size, word = np.zeros((2, len(positions)), dtype=np.int64)
+        alive = np.arange(len(positions))  # the positions whose words so far lead to a node
         for depth in range(self.longest):
             alive = alive[start[alive] + depth < len(stretch)]
             letter = letters[start[alive] + depth]
@@ -133,11 +133,11 @@ class _Trie:
             alive = alive[hit]
             node[alive] = self.nodes[edge[hit]]
             became = self.words[node[alive]]
-            whole = alive[became >= 0]
-            size[whole], word[whole] = depth + 1, became[became >= 0]
-        found = np.flatnonzero(size)
-        found = found[_first_ones(start[found], start[found] + size[found])]
-        return start[found], size[found], word[found]
+            ended = alive[became >= 0]
+            size[ended], word[ended] = depth + 1, became[became >= 0]
+        chosen = np.flatnonzero(size)
+        chosen = chosen[_first_ones(start[chosen], start[chosen] + size[chosen])]
+        return start[chosen], size[chosen], word[chosen]
 
 
 def _hashes(keys: np.ndarray) -> np.ndarray:
@@ -150,9 +150,9 @@ def _first_ones(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     does unless the span overlaps the one taken last."""
     taken = np.ones(len(starts), dtype=bool)
     overlaps = np.flatnonzero(starts[1:] < np.maximum.accumulate(ends)[:-1]) + 1
-    for place in overlaps.tolist():  # only a few spans overlap
-        before = place - 1
+    for i in overlaps.tolist():  # only a few spans overlap
+        before = i - 1
         while not taken[before]:
             before -= 1
-        taken[place] = starts[place] >= ends[before]
+        taken[i] = starts[i] >= ends[before]
     return taken

@@ -143,8 +143,8 @@ def _rows(corpus: Any, column: str | None, notices: Notices) -> Iterator[Any]:
         except OSError as error:  # the program's own, no full disk of ours
             raise RunError(f"reading the corpus failed: {error}") from error
     else:
-        wanted = "lines of text, of lists of tokens or of lists of integers"
-        remedy = f"give the names of files, or an iterable of {wanted}"
+        expected = "lines of text, of lists of tokens or of lists of integers"
+        remedy = f"give the names of files, or an iterable of {expected}"
         raise InputError(f"the corpus is of type {kind}: {remedy}")
 
 

@@ -33,9 +33,9 @@ def arrow_claims(data: Any, name: str) -> Iterator[tuple[int, int]]:
         yield from _of_file(data, name)
         return
     with _as_input_error(name):
-        for each in pyarrow.ipc.MessageReader.open_stream(data):
-            body = memoryview(each.body or b"")
-            yield message_claims(each.metadata, body, name), body.nbytes
+        for message in pyarrow.ipc.MessageReader.open_stream(data):
+            body = memoryview(message.body or b"")
+            yield message_claims(message.metadata, body, name), body.nbytes
 
 
 def _of_file(data: Any, name: str) -> Iterator[tuple[int, int]]:
@@ -45,9 +45,9 @@ def _of_file(data: Any, name: str) -> Iterator[tuple[int, int]]:
         index = data[max(0, len(data) - len(END) - 4 - length) :]
         table = _follow(index, 0)
         for field in (DICTIONARIES, BATCHES):
-            if not (place := _field(index, table, field)):
+            if not (start := _field(index, table, field)):
                 continue
-            blocks = _follow(index, place)
+            blocks = _follow(index, start)
             for number in range(unpack_from("<I", index, blocks)[0]):
                 offset, head, body = unpack_from("<QIxxxxQ", index, blocks + 4 + 24 * number)
                 message = data[offset : offset + head]
@@ -89,13 +89,13 @@ def _as_input_error(name: str) -> Iterator[None]:
 def _field(data: memoryview, table: int, number: int) -> int:
     """Returns the offset of a field of a table, 0 if the field is absent."""
     offsets = table - unpack_from("<i", data, table)[0]
-    place = 4 + 2 * number
-    if place >= unpack_from("<H", data, offsets)[0]:
+    slot = 4 + 2 * number
+    if slot >= unpack_from("<H", data, offsets)[0]:
         return 0
-    offset: int = unpack_from("<H", data, offsets + place)[0]
+    offset: int = unpack_from("<H", data, offsets + slot)[0]
     return table + offset if offset else 0
 
 
-def _follow(data: memoryview, place: int) -> int:
-    found: int = place + unpack_from("<I", data, place)[0]
-    return found
+def _follow(data: memoryview, offset: int) -> int:
+    target: int = offset + unpack_from("<I", data, offset)[0]
+    return target

@@ -41,9 +41,9 @@ class Bridges:
         bridges = cls(digits, np.zeros(1, dtype=np.int64))
         if connectors:
             words = enumerate(store.vocabulary.words)
-            known = [place for place, word in words if word in connectors]
-            digits[known] = np.arange(1, len(known) + 1)
-            parts = [np.unique(bridges._codes(each)[1]) for each in stretches(store.ids, bridges)]
+            rows = [row for row, word in words if word in connectors]
+            digits[rows] = np.arange(1, len(rows) + 1)
+            parts = [np.unique(bridges._codes(part)[1]) for part in stretches(store.ids, bridges)]
             codes = np.unique(np.concatenate([[0], *parts]))
             bridges = cls(digits, codes[codes >= 0])
         return bridges
@@ -59,11 +59,11 @@ class Bridges:
 
     def row(self, bridge: int) -> list[int]:
         """Returns the ids of the connectors of a bridge."""
-        code, found = int(self.codes[bridge]), []
+        code, ids = int(self.codes[bridge]), []
         while code:
             code, digit = divmod(code, self.base)
-            found.append(int(np.flatnonzero(self.digits == digit)[0]))
-        return found[::-1]
+            ids.append(int(np.flatnonzero(self.digits == digit)[0]))
+        return ids[::-1]
 
     def find(self, stretch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Returns the words of a stretch of ids without its connectors, int64 [n], -1 for a line
@@ -79,13 +79,13 @@ class Bridges:
             words, codes = stretch.astype(np.int64), np.zeros(max(len(stretch) - 1, 0), np.int64)
         else:
             digits = self.digits[stretch]
-            at = np.flatnonzero(digits == 0)
-            words, gaps = stretch[at].astype(np.int64), np.diff(at) - 1
+            positions = np.flatnonzero(digits == 0)
+            words, gaps = stretch[positions].astype(np.int64), np.diff(positions) - 1
             codes = np.where(gaps > self.longest, -1, 0)
-            places = np.flatnonzero((gaps > 0) & (codes == 0))
+            bridged = np.flatnonzero((gaps > 0) & (codes == 0))
             for length in range(1, self.longest + 1):
-                codes[places] = codes[places] * self.base + digits[at[places] + length]
-                places = places[gaps[places] > length]
+                codes[bridged] = codes[bridged] * self.base + digits[positions[bridged] + length]
+                bridged = bridged[gaps[bridged] > length]
         codes[(words[:-1] < 0) | (words[1:] < 0)] = -1
         return words, codes
 
@@ -119,13 +119,13 @@ def count_pairs(store: TokenStore, bridges: Bridges, min_count: int) -> PairCoun
     borders = _ranges(store.vocabulary.counts, size * kinds)
     count = partial(_count_range, store.ids, bridges, size, min_count)
     with ThreadPoolExecutor(available_cores()) as pool:
-        found = list(pool.map(count, borders[:-1], borders[1:]))
-    keys, counts, distinct = zip(*found, strict=True)
+        counted = list(pool.map(count, borders[:-1], borders[1:]))
+    keys, counts, distinct = zip(*counted, strict=True)
     starts = np.concatenate(
         [key // (size * kinds) + low for key, low in zip(keys, borders, strict=False)]
     )
-    rest = np.concatenate(keys) % (size * kinds)
-    return PairCounts(starts, rest // size, rest % size, np.concatenate(counts), sum(distinct))
+    others = np.concatenate(keys) % (size * kinds)
+    return PairCounts(starts, others // size, others % size, np.concatenate(counts), sum(distinct))
 
 
 def _ranges(counts: np.ndarray, followers: int) -> list[int]:

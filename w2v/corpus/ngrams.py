@@ -39,7 +39,7 @@ class Ngrams(NamedTuple):
         Words may contain surrogates, which Python uses for bytes that are not valid UTF-8.
         """
         blocks = range(0, len(words), BLOCK_WORDS)
-        parts = [self._block(words[at : at + BLOCK_WORDS]) for at in blocks]
+        parts = [self._block(words[i : i + BLOCK_WORDS]) for i in blocks]
         counts = np.concatenate([np.zeros(1, np.int64), *(each for each, _ in parts)])
         ids = np.concatenate([np.empty(0, np.int32), *(each for _, each in parts)])
         return np.cumsum(counts), ids
@@ -56,11 +56,11 @@ class Ngrams(NamedTuple):
         signed = data.view(np.int8).astype(np.int32).view(np.uint32)
 
         # Of the n-grams that begin at each character: the smallest length, and their number.
-        place, ends = np.arange(len(begins)), np.repeat(word_ends, lengths)
+        index, ends = np.arange(len(begins)), np.repeat(word_ends, lengths)
         lowest = np.full(len(begins), max(1, self.shortest))
         if self.shortest <= 1:
             lowest[word_ends - 1] = lowest[word_ends - lengths] = 2
-        number = np.maximum(0, np.minimum(self.longest, ends - place) - lowest + 1)
+        number = np.maximum(0, np.minimum(self.longest, ends - index) - lowest + 1)
         number[np.repeat(silent, lengths)] = 0
         offsets = np.cumsum(number) - number
         ids = np.empty(number.sum(), np.int32)
@@ -76,9 +76,9 @@ class Ngrams(NamedTuple):
             for byte in range(int(sizes[last].max())):
                 has = np.flatnonzero(sizes[last] > byte) if byte else slice(None)
                 hashes[has] = (hashes[has] ^ signed[begins[last[has]] + byte]) * PRIME
-            wanted = np.flatnonzero(n >= lowest[first])
-            chosen = first[wanted]
-            ids[offsets[chosen] + n - lowest[chosen]] = hashes[wanted] % np.uint32(self.buckets)
+            valid = np.flatnonzero(n >= lowest[first])
+            chosen = first[valid]
+            ids[offsets[chosen] + n - lowest[chosen]] = hashes[valid] % np.uint32(self.buckets)
         return np.add.reduceat(number, word_ends - lengths), ids
 
 

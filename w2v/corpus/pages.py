@@ -39,12 +39,12 @@ def claims(data: Any, schema: Any, columns: Collection[str], name: str) -> Itera
         schema: its schema, as read by pyarrow.
     """
     data = memoryview(data).cast("B")
-    leaves = [place for place in range(len(schema)) if _leads(schema.column(place).path, columns)]
+    leaves = [leaf for leaf in range(len(schema)) if _leads(schema.column(leaf).path, columns)]
     try:
         (length,) = unpack_from("<I", data, len(data) - FOOTER_END)
         footer, _ = _value(data, STRUCT, len(data) - FOOTER_END - length, 0)
         for group in footer[GROUPS]:
-            yield [_claim(data, group[COLUMNS][place][METADATA]) for place in leaves]
+            yield [_claim(data, group[COLUMNS][leaf][METADATA]) for leaf in leaves]
     except (error, AttributeError, LookupError, TypeError, ValueError, OverflowError) as problem:
         raise InputError(f"{name} cannot be read as parquet: its pages are damaged") from problem
 
@@ -55,70 +55,70 @@ def _leads(path: str, columns: Collection[str]) -> bool:
 
 
 def _claim(data: memoryview, column: Any) -> Claim:
-    place, dictionary = column[FIRST_PAGE], column.get(DICTIONARY, 0)
-    place = dictionary if 0 < dictionary < place else place
-    end, size, values = place + column[PACKED], 0, 0
-    while values < column[VALUES] and place < end:
-        header, begin = _value(data, STRUCT, place, 0)
+    offset, dictionary = column[FIRST_PAGE], column.get(DICTIONARY, 0)
+    offset = dictionary if 0 < dictionary < offset else offset
+    end, size, values = offset + column[PACKED], 0, 0
+    while values < column[VALUES] and offset < end:
+        header, begin = _value(data, STRUCT, offset, 0)
         page = header.get(PAGE) or header.get(PAGE_V2) or {}
         size += header[PAGE_SIZE]
         values += page.get(PAGE_VALUES, 0)
         if min(header[PAGE_SIZE], header[PAGE_PACKED], values) < 0:
             raise ValueError("a negative size")
-        place = begin + header[PAGE_PACKED]
+        offset = begin + header[PAGE_PACKED]
     return Claim(size, column[PACKED], max(values, column[VALUES]))
 
 
-def _value(data: memoryview, kind: int, place: int, depth: int) -> tuple[Any, int]:
-    """Returns the Thrift value at `place` and the offset after it. A structure becomes a dictionary
-    {field number: value}."""
-    if depth > DEEPEST or not 0 <= place < len(data):  # a list may claim any number of items
+def _value(data: memoryview, kind: int, offset: int, depth: int) -> tuple[Any, int]:
+    """Returns the Thrift value at `offset` and the offset after it. A structure becomes a
+    dictionary {field number: value}."""
+    if depth > DEEPEST or not 0 <= offset < len(data):  # a list may claim any number of items
         raise ValueError("nested too deeply, or outside the file")
     if kind <= BYTE:
-        return data[place], place + 1
+        return data[offset], offset + 1
     if kind < DOUBLE:
-        number, place = _varint(data, place)
-        return (number >> 1) ^ -(number & 1), place
+        number, offset = _varint(data, offset)
+        return (number >> 1) ^ -(number & 1), offset
     if kind in (DOUBLE, UUID):
-        return None, place + (8 if kind == DOUBLE else 16)
+        return None, offset + (8 if kind == DOUBLE else 16)
     if kind == BINARY:
-        length, place = _varint(data, place)
-        return None, place + length  # no caller needs the text
+        length, offset = _varint(data, offset)
+        return None, offset + length  # no caller needs the text
     if kind == STRUCT:
-        return _struct(data, place, depth + 1)
+        return _struct(data, offset, depth + 1)
     if kind in (LIST, SET):
-        (head, place), items = (data[place], place + 1), []
-        count, place = _varint(data, place) if head >> 4 == 15 else (head >> 4, place)
+        (head, offset), items = (data[offset], offset + 1), []
+        count, offset = _varint(data, offset) if head >> 4 == 15 else (head >> 4, offset)
         for _ in range(count):
-            item, place = _value(data, head & 15, place, depth + 1)
+            item, offset = _value(data, head & 15, offset, depth + 1)
             items.append(item)
-        return items, place
+        return items, offset
     raise ValueError("a map, which parquet does not use, or an unknown type")
 
 
-def _struct(data: memoryview, place: int, depth: int) -> tuple[dict[int, Any], int]:
+def _struct(data: memoryview, offset: int, depth: int) -> tuple[dict[int, Any], int]:
     fields: dict[int, Any] = {}
     number = 0
-    while head := data[place]:
-        place += 1
+    while head := data[offset]:
+        offset += 1
         if head >> 4:
             number += head >> 4
         else:
-            coded, place = _varint(data, place)
+            coded, offset = _varint(data, offset)
             number = (coded >> 1) ^ -(coded & 1)
         if (kind := head & 15) < BYTE:  # true and false are types of their own, without data
             fields[number] = kind == TRUE
         else:
-            fields[number], place = _value(data, kind, place, depth)
-    return fields, place + 1
+            fields[number], offset = _value(data, kind, offset, depth)
+    return fields, offset + 1
 
 
-def _varint(data: memoryview, place: int) -> tuple[int, int]:
+def _varint(data: memoryview, offset: int) -> tuple[int, int]:
     number = shift = 0
     while shift < 70:
-        byte = data[place]
+        byte = data[offset]
         number |= (byte & 127) << shift
-        place, shift = place + 1, shift + 7
+        offset, shift = offset + 1, shift + 7
         if byte < 128:
-            return number, place
+            return number, offset
     raise ValueError("an unterminated number")

@@ -70,7 +70,7 @@ class Phrases:
     def passes(self) -> list[dict[tuple[str, ...], str]]:
         """For each pass, a mapping parts -> word."""
         levels = sorted({phrase.level for phrase in self})
-        return [{each.parts: each.word for each in self if each.level == level} for level in levels]
+        return [{p.parts: p.word for p in self if p.level == level} for level in levels]
 
     def join(self, tokens: Iterable[str]) -> list[str]:
         """Returns the words of one line with all phrases in it joined."""
@@ -96,44 +96,44 @@ class Phrases:
         line, if a line is not a phrase or repeats one."""
         text = whole_text(path, f"the phrases {path}", MAX_BYTES)
         lines = text.removesuffix("\n").split("\n") if text else []
-        found = [_parsed(line, f"{path} line {number}") for number, line in enumerate(lines, 1)]
-        seen: dict[tuple[int, tuple[str, ...]], int] = {}
-        for number, each in enumerate(found, 1):
-            if (first := seen.setdefault((each.level, each.parts), number)) != number:
-                what = f"{shown(' '.join(each.parts))} is already on line {first}"
-                raise InputError(f"{path} line {number}: {what}")
-        return cls(tuple(found))
+        phrases = [_parsed(line, f"{path} line {number}") for number, line in enumerate(lines, 1)]
+        first_lines: dict[tuple[int, tuple[str, ...]], int] = {}
+        for number, phrase in enumerate(phrases, 1):
+            if (first := first_lines.setdefault((phrase.level, phrase.parts), number)) != number:
+                problem = f"{shown(' '.join(phrase.parts))} is already on line {first}"
+                raise InputError(f"{path} line {number}: {problem}")
+        return cls(tuple(phrases))
 
 
-def _parsed(line: str, place: str) -> Phrase:
+def _parsed(line: str, where: str) -> Phrase:
     fields = line.removesuffix("\r").split("\t")
     try:
         word, joined_parts, count, score, level = fields
         parts = tuple(joined_parts.split(" "))
-        found = Phrase(word, parts, int(count), float(score), int(level))
+        phrase = Phrase(word, parts, int(count), float(score), int(level))
         sound = word.split() == [word] and all(part.split() == [part] for part in parts)
-        sound = sound and 2 <= len(parts) <= MAX_PARTS and 1 <= found.level <= MAX_PASSES
+        sound = sound and 2 <= len(parts) <= MAX_PARTS and 1 <= phrase.level <= MAX_PASSES
     except ValueError:
         sound = False
     if not sound:
-        wanted = "word, parts separated by spaces, count, score, pass"
-        raise InputError(f"{place}: {shown(line)} is not a phrase ({wanted}, separated by tabs)")
-    return found
+        expected = "word, parts separated by spaces, count, score, pass"
+        raise InputError(f"{where}: {shown(line)} is not a phrase ({expected}, separated by tabs)")
+    return phrase
 
 
 def _join(line: list[str], mapping: dict[tuple[str, ...], str]) -> list[str]:
     """Returns a line with the phrases of one pass joined, by the rules of `joined`."""
     longest = max(map(len, mapping), default=0)
     firsts = {parts[0] for parts in mapping}
-    found, place = [], 0
-    while place < len(line):
+    words, i = [], 0
+    while i < len(line):
         size = 1
-        if line[place] in firsts:
-            sizes = range(min(longest, len(line) - place), 1, -1)
-            size = next((n for n in sizes if tuple(line[place : place + n]) in mapping), 1)
-        found.append(line[place] if size == 1 else mapping[tuple(line[place : place + size])])
-        place += size
-    return found
+        if line[i] in firsts:
+            sizes = range(min(longest, len(line) - i), 1, -1)
+            size = next((n for n in sizes if tuple(line[i : i + n]) in mapping), 1)
+        words.append(line[i] if size == 1 else mapping[tuple(line[i : i + size])])
+        i += size
+    return words
 
 
 def find_phrases(store: TokenStore, min_count: int, settings: PhraseSettings) -> Phrases:
@@ -153,10 +153,10 @@ def find_phrases(store: TokenStore, min_count: int, settings: PhraseSettings) ->
         chosen = chosen[np.argsort(-scores[chosen], kind="stable")]
         rows = {number: bridges.row(number) for number in set(pairs.bridge[chosen].tolist())}
         words = store.vocabulary.words
-        for place in chosen.tolist():
-            ids = (pairs.first[place], *rows[int(pairs.bridge[place])], pairs.second[place])
+        for pair in chosen.tolist():
+            ids = (pairs.first[pair], *rows[int(pairs.bridge[pair])], pairs.second[pair])
             parts = tuple(words[int(each)] for each in ids)
-            count, score = int(pairs.counts[place]), float(scores[place])
+            count, score = int(pairs.counts[pair]), float(scores[pair])
             entries.append(Phrase(settings.delimiter.join(parts), parts, count, score, level))
         if not len(chosen) or level == settings.passes:
             break
@@ -215,10 +215,10 @@ CONNECTORS = {
 }
 
 
-def connector_words(given: tuple[str, ...]) -> frozenset[str]:
-    """Returns the connectors, with each language code in `given` replaced by that language's."""
+def connector_words(names: tuple[str, ...]) -> frozenset[str]:
+    """Returns the connectors, with each language code in `names` replaced by that language's."""
     return frozenset(
         word
-        for each in given
-        for word in (CONNECTORS[each].split() if each in CONNECTORS else [each])
+        for name in names
+        for word in (CONNECTORS[name].split() if name in CONNECTORS else [name])
     )

@@ -52,7 +52,7 @@ def _line_end(file: IO[bytes], start: int, length: int) -> int | None:
     """Returns the offset after the first line end from `start` on, None at the file's end."""
     file.seek(start)
     while start < length and (block := file.read(LOOKED_AT)):
-        if (place := block.find(b"\n")) >= 0:
-            return start + place + 1 if start + place + 1 < length else None
+        if (index := block.find(b"\n")) >= 0:
+            return start + index + 1 if start + index + 1 < length else None
         start += len(block)
     return None

@@ -21,7 +21,7 @@ from w2v.corpus.cache import CacheUnavailable, entry_key, load_entry, new_entry,
 from w2v.corpus.chunks import read_chunks
 from w2v.corpus.memory import Encode, encoders
 from w2v.corpus.reading import Notices, Reading, counted, no_word
-from w2v.corpus.shards import Ranks, read_together, told_when_full
+from w2v.corpus.shards import Ranks, read_together, reporting_full_disk
 from w2v.corpus.sources import Advance, Source, resolve_sources
 from w2v.corpus.store import SpoolError, TokenStore, TokenStoreBuilder
 from w2v.errors import InputError
@@ -144,13 +144,13 @@ def read_memory(
 
 def _counting(progress: Progress | None, total: int | None) -> Advance:
     """Returns a function that adds up the bytes read and reports the sum to `progress`."""
-    done = 0
+    n_read = 0
 
     def advance(size: int) -> None:
-        nonlocal done
-        done += size
+        nonlocal n_read
+        n_read += size
         if progress is not None:
-            progress(done, total)
+            progress(n_read, total)
 
     return advance
 
@@ -194,7 +194,7 @@ class Reader:
             except (CacheUnavailable, SpoolError) as error:
                 self.warnings.append(f"the corpus is not cached: {error}")
         # The store's memory map keeps the file open; without a name it cannot be left behind.
-        with told_when_full(), tempfile.TemporaryFile() as file:
+        with reporting_full_disk(), tempfile.TemporaryFile() as file:
             return self.read(file, tempfile.gettempdir())
 
     @_frugal_arrow()

@@ -69,9 +69,9 @@ class Notices:
     foreign: int = 0  # characters replaced that are invalid in another `encoding`
     tags: int = 0  # tag lines around documents left out
 
-    def add(self, other: Notices) -> None:
+    def add(self, later: Notices) -> None:
         """Adds the notices of a later part of the text."""
-        for name, value in vars(other).items():
+        for name, value in vars(later).items():
             setattr(self, name, getattr(self, name) + value)
 
     def sentences(self) -> list[str]:

@@ -16,14 +16,14 @@ def renumbered(store: TokenStore, vocabulary: Vocabulary) -> TokenStore:
     `vocabulary` lacks get the id V, so that training skips them. Raises RunError if the disk for
     temporary files is full."""
     unknown = len(vocabulary)
-    ids_of = {word: place for place, word in enumerate(vocabulary.words)}
+    ids_of = {word: i for i, word in enumerate(vocabulary.words)}
     mapping = np.array([ids_of.get(word, unknown) for word in store.vocabulary.words], ID_TYPE)
     with temporary_file() as file:
         for part in id_parts(store.ids):
             file.write(np.where(part < 0, ID_TYPE.type(LINE_END_ID), mapping[part]).data)
         file.flush()
         ids = map_ids(file, len(store.ids))
-    known = int(store.vocabulary.counts[mapping < unknown].sum())
-    found = replace(store, ids=ids, vocabulary=vocabulary, known_words=known)
+    n_known = int(store.vocabulary.counts[mapping < unknown].sum())
+    result = replace(store, ids=ids, vocabulary=vocabulary, known_words=n_known)
     store.close()
-    return found
+    return result

@@ -50,48 +50,48 @@ def listed_vocabulary(path: str, text: Vocabulary) -> tuple[Vocabulary, str]:
     plain = parsed_list(content, path)
     listed = Vocabulary.parsed(content, path) if plain is None else None
     words = plain or (listed.words if listed else [])
-    known = sorted(place for word in words if (place := text.index(word)) is not None)
-    if not known:
-        what = "has no words" if not words else "has none of the text's words"
-        raise InputError(f"`vocab` {path} {what}; is it the list for this corpus?")
+    rows = sorted(row for word in words if (row := text.index(word)) is not None)
+    if not rows:
+        problem = "has no words" if not words else "has none of the text's words"
+        raise InputError(f"`vocab` {path} {problem}; is it the list for this corpus?")
     note = ""
-    if missing := len(words) - len(known):
-        fate = " and are left out" if plain else ": their vectors will not be trained"
+    if missing := len(words) - len(rows):
+        outcome = " and are left out" if plain else ": their vectors will not be trained"
         note = f"{missing:,} of the {len(words):,} words of `vocab` {path} are not in the text"
-        note += fate
-    return listed or Vocabulary([text.words[place] for place in known], text.counts[known]), note
+        note += outcome
+    return listed or Vocabulary([text.words[row] for row in rows], text.counts[rows]), note
 
 
 def lost_text(vocabulary: Vocabulary, settings: CorpusSettings) -> list[str]:
     """Returns warnings, with remedies, for a text of which much is below `min_count`, or of which
     many words end in punctuation."""
-    counts, found = vocabulary.counts, []
+    counts, warnings = vocabulary.counts, []
     total, kept = int(counts.sum()), int(counts[counts >= settings.min_count].sum())
     by_whitespace = settings.tokenizer == "whitespace"
     if 0 < kept < (1 - LOST_SHARE) * total:
         tokenizer = ", or use `tokenizer` words if whitespace does not separate its words"
-        found.append(
+        warnings.append(
             f"{100 - 100 * kept / total:.0f} % of the text, {total - kept:,} of {total:,} words,"
             f" are left out: they occur less often than `min_count` {settings.min_count}; use a"
             f" smaller `min_count` or more text{tokenizer if by_whitespace else ''}"
         )
     if by_whitespace and (pair := _marked_pair(vocabulary)):
         marked, word, share = pair
-        found.append(
+        warnings.append(
             f"{100 * share:.0f} % of the words end in punctuation, such as {shown(marked)} next to"
             f" {shown(word)}, and count as separate words; `tokenizer` words drops the punctuation"
         )
-    return found
+    return warnings
 
 
 def _marked_pair(vocabulary: Vocabulary) -> tuple[str, str, float] | None:
     """Returns a word that ends in punctuation, the same word without it, and the share of running
     words that end so; None if that share is small."""
     words = list(vocabulary.words[:FREQUENT])
-    marked = [place for place, word in enumerate(words) if len(word) > 1 and word[-1] in MARKS]
+    marked = [row for row, word in enumerate(words) if len(word) > 1 and word[-1] in MARKS]
     share = float(vocabulary.counts[np.array(marked, int)].sum() / vocabulary.counts.sum())
     if share < MARKED_SHARE:
         return None
-    known = set(words)
-    pairs = ((words[place], words[place].rstrip(MARKS)) for place in marked)
-    return next(((word, bare, share) for word, bare in pairs if bare in known), None)
+    frequent = set(words)
+    pairs = ((words[row], words[row].rstrip(MARKS)) for row in marked)
+    return next(((word, bare, share) for word, bare in pairs if bare in frequent), None)

@@ -69,20 +69,20 @@ def read_together(reader: Reader, key: str | None, ranks: Ranks) -> TokenStore:
         RunError: for the reasons that `read_corpus` names.
     """
     _check_sources(reader, ranks)
-    found = None if key is None else load_entry(key)
-    if all(bool(each) for each in ranks.gather(np.array([found is not None], np.int64))):
-        assert found is not None
-        return found
+    cached = None if key is None else load_entry(key)
+    if all(bool(each) for each in ranks.gather(np.array([cached is not None], np.int64))):
+        assert cached is not None
+        return cached
     hosts = [each.tobytes() for each in ranks.gather(_bytes(socket.gethostname().encode()))]
-    here = hosts[ranks.rank]
-    reader.threads = max(1, reader.threads // hosts.count(here))
+    host = hosts[ranks.rank]
+    reader.threads = max(1, reader.threads // hosts.count(host))
     with _shared_folder(key, ranks) as shared:
         if shared is not None:
             return _Shards(reader, ranks, shared).read()
     store: TokenStore | None = None
     for first in (True, False):  # the other ranks of a machine then find it in the cache
         with ranks.step():
-            if first == (hosts.index(here) == ranks.rank):
+            if first == (hosts.index(host) == ranks.rank):
                 store = reader.read_alone(key)
     assert store is not None
     return store
@@ -91,17 +91,17 @@ def read_together(reader: Reader, key: str | None, ranks: Ranks) -> TokenStore:
 def _check_sources(reader: Reader, ranks: Ranks) -> None:
     with ranks.step():
         if passing := next((each for each in reader.sources if not each.lasting), None):
-            what = f"{passing.name} can be read by one process only, and there are {ranks.size}"
-            raise InputError(f"{what}: give regular files instead")
+            problem = f"{passing.name} can be read by one process only, and there are {ranks.size}"
+            raise InputError(f"{problem}: give regular files instead")
     sizes = [(each.format, each.size) for each in reader.sources]
     described = zlib.crc32(json.dumps([sizes, asdict(reader.reading)]).encode())
     numbers = [len(sizes), sum(each.size or 0 for each in reader.sources), described]
     every = [each.tolist() for each in ranks.gather(np.array(numbers, np.int64))]
     with ranks.step():
-        for rank, own in enumerate(every):
-            if own != every[0]:
-                there, here = (f"{each[0]} files, {each[1]} bytes" for each in (own, every[0]))
-                problem = f"rank {rank} sees a different corpus from rank 0 ({there}; {here})"
+        for rank, seen in enumerate(every):
+            if seen != every[0]:
+                other, first = (f"{each[0]} files, {each[1]} bytes" for each in (seen, every[0]))
+                problem = f"rank {rank} sees a different corpus from rank 0 ({other}; {first})"
                 raise InputError(f"{problem}: give all ranks the same files")
 
 
@@ -123,7 +123,7 @@ def _make_folder(key: str | None, stack: ExitStack) -> _Folder:
             return _Folder(Path(entry.directory), entry)
         except CacheUnavailable as error:
             warnings = [f"the corpus is not cached: {error}"]
-    with told_when_full():
+    with reporting_full_disk():
         path = tempfile.mkdtemp(prefix="w2v-")
     stack.callback(shutil.rmtree, path, ignore_errors=True)
     return _Folder(Path(path), None, warnings)
@@ -140,12 +140,12 @@ def _shared_folder(key: str | None, ranks: Ranks) -> Iterator[_Folder | None]:
                 folder = _make_folder(key, stack)
                 for name in (token, IDS):
                     (folder.path / name).touch()
-        told = ranks.told(None if folder is None else [str(folder.path), token])
-        sees = os.path.exists(os.path.join(*told))
+        location = ranks.told(None if folder is None else [str(folder.path), token])
+        sees = os.path.exists(os.path.join(*location))
         every = ranks.gather(np.array([sees], np.int64))
         if folder is not None:
             (folder.path / token).unlink()
-        yield (folder or _Folder(Path(told[0]), None)) if all(map(bool, every)) else None
+        yield (folder or _Folder(Path(location[0]), None)) if all(map(bool, every)) else None
 
 
 class _Shards:
@@ -155,14 +155,14 @@ class _Shards:
         self._reader, self._ranks, self._folder = reader, ranks, folder
         with ranks.step():
             self._pieces = cut_pieces(reader.sources, reader.reading, ranks.size)
-        self._own = self._pieces[ranks.rank :: ranks.size]
+        self._own_pieces = self._pieces[ranks.rank :: ranks.size]
         self._sizes: list[int] = []  # number of ids of each of this rank's pieces
         self._notices: list[Notices] = []
 
     def read(self) -> TokenStore:
         ranks, reader = self._ranks, self._reader
         with ExitStack() as stack:
-            with ranks.step(), told_when_full():
+            with ranks.step(), reporting_full_disk():
                 file = stack.enter_context(tempfile.TemporaryFile())
                 folder = tempfile.gettempdir()
                 builder = TokenStoreBuilder(file, folder, paragraphs=reader.reading.paragraphs)
@@ -170,7 +170,7 @@ class _Shards:
                 words, counts = builder.merged()
             all_words, all_counts = _summed(words, counts, ranks)
             notices = self._all_notices()
-            with ranks.step(), told_when_full():
+            with ranks.step(), reporting_full_disk():
                 vocabulary, ids_of, n_lines = ranked(all_words, all_counts)
                 if not len(vocabulary):
                     names = [source.name for source in reader.sources]
@@ -188,7 +188,7 @@ class _Shards:
         return store
 
     def _encode(self, builder: TokenStoreBuilder) -> None:
-        for piece in self._own:
+        for piece in self._own_pieces:
             self._notices.append(Notices())
             chunks = len(builder.sizes)
             self._reader.encode(builder, piece, self._notices[-1])
@@ -198,12 +198,12 @@ class _Shards:
 
     def _all_notices(self) -> Notices:
         """Returns the notices of all ranks, in the order of the text."""
-        own = json.dumps([asdict(each) for each in self._notices]).encode()
-        every = [json.loads(each.tobytes()) for each in self._ranks.gather(_bytes(own))]
-        found = Notices()
-        for place in range(len(self._pieces)):
-            found.add(Notices(**every[place % len(every)][place // len(every)]))
-        return found
+        encoded = json.dumps([asdict(each) for each in self._notices]).encode()
+        every = [json.loads(each.tobytes()) for each in self._ranks.gather(_bytes(encoded))]
+        notices = Notices()
+        for i in range(len(self._pieces)):
+            notices.add(Notices(**every[i % len(every)][i // len(every)]))
+        return notices
 
     def _assembled(self, file: IO[bytes], length: int) -> np.ndarray:
         """Returns the ids of the whole text, from one file into which every rank writes its own."""
@@ -211,26 +211,26 @@ class _Shards:
         every = ranks.gather(np.array(self._sizes, np.int64))
         sizes = [every[i % len(every)][i // len(every)] for i in range(len(self._pieces))]
         starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
-        with ranks.step(), told_when_full(), open(path, "r+b") as target:
+        with ranks.step(), reporting_full_disk(), open(path, "r+b") as target:
             file.seek(0)
             for start, size in zip(starts[ranks.rank :: ranks.size], self._sizes, strict=False):
                 target.seek(int(start) * ID_TYPE.itemsize)
-                for at in range(0, size, COPIED_IDS):
-                    part = min(COPIED_IDS, size - at) * ID_TYPE.itemsize
+                for first in range(0, size, COPIED_IDS):
+                    part = min(COPIED_IDS, size - first) * ID_TYPE.itemsize
                     target.write(file.read(part))
         with ranks.step(), open(path, "rb") as target:
             return map_ids(target, length)
 
 
 @contextmanager
-def told_when_full() -> Iterator[None]:
+def reporting_full_disk() -> Iterator[None]:
     """Turns a failure to write the ids into a RunError, where there is no other place to try."""
     try:
         yield
     except (SpoolError, OSError) as error:
-        what = error if isinstance(error, SpoolError) else f"writing the ids failed: {error}"
+        problem = error if isinstance(error, SpoolError) else f"writing the ids failed: {error}"
         remedy = "point TMPDIR or W2V_CACHE_DIR to a disk with more room"
-        raise RunError(f"{what}; {remedy}") from error
+        raise RunError(f"{problem}; {remedy}") from error
 
 
 def _bytes(data: bytes) -> np.ndarray:
@@ -242,8 +242,8 @@ def _summed(words: pa.Array, counts: np.ndarray, ranks: Ranks) -> tuple[pa.Array
     word are added up by rank (sum of its bytes mod N)."""
     import pyarrow as pa
 
-    there = np.flatnonzero(counts)
-    words, counts = words.take(pa.array(there)), counts[there]
+    present = np.flatnonzero(counts)
+    words, counts = words.take(pa.array(present)), counts[present]
     data, lengths = _unpacked(words)
     # reduceat needs non-empty words, which all of them are
     starts = np.cumsum(lengths) - lengths
@@ -255,8 +255,8 @@ def _summed(words: pa.Array, counts: np.ndarray, ranks: Ranks) -> tuple[pa.Array
     )
     encoded = received.dictionary_encode()
     sums = np.zeros(len(encoded.dictionary), np.int64)
-    given = np.concatenate(ranks.deal([counts[part] for part in parts]))
-    np.add.at(sums, encoded.indices.to_numpy(), given)
+    addends = np.concatenate(ranks.deal([counts[part] for part in parts]))
+    np.add.at(sums, encoded.indices.to_numpy(), addends)
     data, lengths = _unpacked(encoded.dictionary)
     every = _packed(ranks.gather(data), ranks.gather(lengths))
     return every, np.concatenate(ranks.gather(sums))
@@ -284,5 +284,5 @@ def _ids(words: pa.Array, all_words: pa.Array, ids_of: np.ndarray) -> np.ndarray
     gets an arbitrary id."""
     import pyarrow.compute as pc
 
-    places = pc.fill_null(pc.index_in(words, value_set=all_words), 0).to_numpy()
-    return np.asarray(ids_of[places])
+    positions = pc.fill_null(pc.index_in(words, value_set=all_words), 0).to_numpy()
+    return np.asarray(ids_of[positions])

@@ -68,11 +68,11 @@ class Source:
         if self.path is None or self.size is None:
             return
         try:
-            now = os.stat(self.path)
+            status = os.stat(self.path)
         except OSError as error:
             problem = f"{self.name} vanished while it was being read ({error.strerror})"
             raise RunError(f"{problem}; start again") from None
-        if (now.st_size, now.st_mtime_ns) != (self.size, self.mtime_ns):
+        if (status.st_size, status.st_mtime_ns) != (self.size, self.mtime_ns):
             problem = f"{self.name} changed while it was being read"
             raise RunError(f"{problem}; start again once it is complete")
 
@@ -217,13 +217,13 @@ def _files_in(folder: str, runs: list[str]) -> list[str]:
             raise InputError(f"{directory} holds several data sets: name one of {splits}")
         if SPLIT_FILES.issubset(names):
             folders.clear()
-            for place, path in enumerate(_shards(directory)):
-                shards[path] = (*Path(directory).parts, f"{place:09}")
+            for number, path in enumerate(_shards(directory)):
+                shards[path] = (*Path(directory).parts, f"{number:09}")
             continue
         folders[:] = [name for name in folders if not name.startswith(".")]
         paths += [os.path.join(directory, name) for name in names if not name.startswith(".")]
-    found = [*filter(os.path.isfile, paths), *shards]
-    return sorted(found, key=lambda path: shards.get(path) or Path(path).parts)
+    files = [*filter(os.path.isfile, paths), *shards]
+    return sorted(files, key=lambda path: shards.get(path) or Path(path).parts)
 
 
 def _shards(folder: str) -> list[str]:

@@ -86,9 +86,9 @@ def release_pages(ids: np.ndarray, start: int, stop: int) -> None:
     mapping = getattr(ids, "_mmap", None)
     if mapping is None or not hasattr(mmap, "MADV_DONTNEED"):
         return
-    each = ids[:1].nbytes
-    first = max(0, start * each - MAPPED_AROUND) // mmap.PAGESIZE * mmap.PAGESIZE
-    last = min(stop * each, len(mapping))
+    item_bytes = ids[:1].nbytes
+    first = max(0, start * item_bytes - MAPPED_AROUND) // mmap.PAGESIZE * mmap.PAGESIZE
+    last = min(stop * item_bytes, len(mapping))
     if last > first:
         mapping.madvise(mmap.MADV_DONTNEED, first, last - first)
 
@@ -173,9 +173,9 @@ class TokenStoreBuilder:
         if code < 0 or not len(chunk.codes):
             self._ends = 0 if len(chunk.codes) else self._ends
             return chunk.codes, chunk.counts
-        is_end, places = chunk.codes == code, np.arange(len(chunk.codes))
-        word_before = np.maximum.accumulate(np.where(is_end, -1 - self._ends, places))
-        since = places - word_before
+        is_end, positions = chunk.codes == code, np.arange(len(chunk.codes))
+        word_before = np.maximum.accumulate(np.where(is_end, -1 - self._ends, positions))
+        since = positions - word_before
         self._ends = min(3, int(since[-1]))
         codes, counts = chunk.codes[~is_end | (since == 2)], chunk.counts.copy()
         counts[code] = np.count_nonzero(is_end & (since == 2))
@@ -196,13 +196,13 @@ class TokenStoreBuilder:
         task = f"reading up to {entries:,} distinct words so far"
         check_free(task, entries * ENTRY_BYTES, f"read less text at once, or {remedy}")
         # 64-bit offsets: the distinct words may exceed 2 GiB.
-        known = [] if self._words is None else [self._words]
-        chunks = known + [words.cast(pa.large_string()) for words, _ in self._pending]
+        earlier = [] if self._words is None else [self._words]
+        chunks = earlier + [words.cast(pa.large_string()) for words, _ in self._pending]
         merged = pa.chunked_array(chunks, type=pa.large_string()).dictionary_encode()
         self._words = merged.chunk(merged.num_chunks - 1).dictionary
         counts = np.zeros(len(self._words), dtype=np.int64)
         counts[: len(self._counts)] = self._counts
-        added = merged.chunks[len(known) :]
+        added = merged.chunks[len(earlier) :]
         for encoded, (_, additional) in zip(added, self._pending, strict=True):
             mapping = encoded.indices.to_numpy()
             np.add.at(counts, mapping, additional)
@@ -273,10 +273,10 @@ def _read(file: IO[bytes], start: int, stop: int) -> np.ndarray:
 
 def _overwrite(file: IO[bytes], start: int, values: np.ndarray) -> None:
     view = values.data.cast("B")
-    place = int(start) * ID_TYPE.itemsize
+    offset = int(start) * ID_TYPE.itemsize
     while len(view):
-        size = os.pwrite(file.fileno(), view, place)
-        view, place = view[size:], place + size
+        size = os.pwrite(file.fileno(), view, offset)
+        view, offset = view[size:], offset + size
 
 
 def ranked(words: pa.Array, counts: np.ndarray) -> tuple[Vocabulary, np.ndarray, int]:

@@ -100,15 +100,15 @@ def _documents(
         if isinstance(value, (str, list)):
             kind_of_all = kind_of_all or type(value)
             if not isinstance(value, kind_of_all):
-                what = f"holds {shown(value)}; a column must hold only texts or only lists"
-                raise InputError(f"{where}, {what}")
+                problem = f"holds {shown(value)}; a column must hold only texts or only lists"
+                raise InputError(f"{where}, {problem}")
         if isinstance(value, str):
             yield _encoded(value, f"{name} line {line}", reading.strict)
         elif value is None or isinstance(value, list):
             yield _line(value, where, reading)
         else:
-            what = f"holds {shown(value)}, not text; choose another column with `column`"
-            raise InputError(f"{where}, {what}")
+            problem = f"holds {shown(value)}, not text; choose another column with `column`"
+            raise InputError(f"{where}, {problem}")
 
 
 def _line(value: Value, where: str, reading: Reading) -> bytes | None:
@@ -194,47 +194,47 @@ def _json(texts: Iterator[str], name: str, column: str, _: str) -> Iterator[Row]
 def _records(texts: Iterator[str], name: str) -> Iterator[Row]:
     """Yields the records of JSON lines or of a JSON array, with their line numbers."""
     decode = json.JSONDecoder().raw_decode
-    text, at, line, complete = "", 0, 1, False
+    text, offset, line, complete = "", 0, 1, False
     while True:
-        begin = _end(BETWEEN, text, at)
-        line += text.count("\n", at, begin)
-        at, problem, place = begin, "", begin
+        begin = _end(BETWEEN, text, offset)
+        line += text.count("\n", offset, begin)
+        offset, problem, blamed = begin, "", begin
         try:
-            value, end = decode(text, at) if at < len(text) else (None, at)
-            if at < end <= at + RECORD_BYTES and (complete or end < len(text)):
+            value, end = decode(text, offset) if offset < len(text) else (None, offset)
+            if offset < end <= offset + RECORD_BYTES and (complete or end < len(text)):
                 yield line, value
-                line += text.count("\n", at, end)
-                at = end
+                line += text.count("\n", offset, end)
+                offset = end
                 continue
         except json.JSONDecodeError as error:
-            problem, place = error.msg, error.pos
+            problem, blamed = error.msg, error.pos
         except RecursionError:
             problem = "it is nested too deeply"
         except ValueError:
             problem = "a number has too many digits"
-        if at == len(text) and complete:
+        if offset == len(text) and complete:
             return
-        too_long = len(text) - at > RECORD_BYTES
-        if too_long and (not problem or place >= len(text) or problem.startswith("Unterminated")):
+        too_long = len(text) - offset > RECORD_BYTES
+        if too_long and (not problem or blamed >= len(text) or problem.startswith("Unterminated")):
             problem = f"a record has more than {RECORD_BYTES >> 20} MiB: cut its text into several"
         if complete or too_long:
-            lines = text[at:place].rstrip().count("\n")  # blame the line before, if a record ended
+            lines = text[offset:blamed].rstrip().count("\n")  # the line before, if a record ended
             where = f"line {line + lines}: {problem}"
             raise InputError(f"{name} cannot be read as json: {where}")
         # Double the text each time, because an incomplete record is parsed again from its start.
-        parts = [text[at:]]
+        parts = [text[offset:]]
         for part in texts:
             parts.append(part)
             if sum(map(len, parts)) > min(2 * len(parts[0]), RECORD_BYTES):
                 break
         else:
             complete = True
-        text, at = "".join(parts), 0
+        text, offset = "".join(parts), 0
 
 
-def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
-    match = pattern.match(text, at)
-    return match.end() if match else at
+def _end(pattern: re.Pattern[str], text: str, start: int) -> int:
+    match = pattern.match(text, start)
+    return match.end() if match else start
 
 
 # --------------------------------------------------------------------------------------------------
@@ -248,14 +248,14 @@ def _csv(texts: Iterator[str], name: str, column: str, separator: str) -> Iterat
         header = next(reader, [])
         if column not in header:
             raise no_column(name, column, header)
-        place = header.index(column)
+        index = header.index(column)
         for row in reader:
             if len(row) > len(header):
-                what = f"has {len(row)} fields, the first line {len(header)}"
+                problem = f"has {len(row)} fields, the first line {len(header)}"
                 remedy = f"quote texts that contain a {'tab' if separator != ',' else 'comma'}"
-                raise InputError(f"{name} line {reader.line_num} {what}; {remedy}")
+                raise InputError(f"{name} line {reader.line_num} {problem}; {remedy}")
             if row:
-                yield reader.line_num, row[place] if place < len(row) else None
+                yield reader.line_num, row[index] if index < len(row) else None
     except csv.Error as error:
         format = "csv" if separator == "," else "tsv"
         where = f"line {reader.line_num}: {error}"
@@ -275,5 +275,5 @@ def _lines(texts: Iterator[str], name: str) -> Iterator[str]:
             yield line + "\n"
         number += len(lines)
         if len(rest) > RECORD_BYTES:
-            what = f"has more than {RECORD_BYTES >> 20} MiB: cut its text into several rows"
-            raise InputError(f"{name} line {number} {what}")
+            problem = f"has more than {RECORD_BYTES >> 20} MiB: cut its text into several rows"
+            raise InputError(f"{name} line {number} {problem}")

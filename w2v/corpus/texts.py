@@ -45,9 +45,9 @@ def check_text(sample: bytes, name: str, strict: bool) -> None:
     """Raises NoTextError if `sample`, the start of a source, is UTF-16 or not text at all. With
     `strict`, invalid UTF-8 does not count as a sign of a binary file here: it is rejected later, by
     an error that names its position."""
-    for start, what in FOREIGN.items():
+    for start, kind in FOREIGN.items():
         if sample.startswith(start):
-            raise NoTextError(f"{name} {what}")
+            raise NoTextError(f"{name} {kind}")
     if sample[TAR_PLACE : TAR_PLACE + len(TAR_MARK)] == TAR_MARK and b"\0" in sample[:TAR_PLACE]:
         raise NoTextError(f"{name} is a tar archive: {UNPACK}")
     controls = len(sample) - len(sample.translate(None, CONTROL_CHARACTERS))
@@ -76,10 +76,10 @@ def in_utf8(
         try:
             text = decoder.decode(piece, not piece)
         except UnicodeError as error:
-            place = ""
+            where = ""
             if isinstance(error, UnicodeDecodeError):
-                place = f" at byte {begun + len(piece) - len(error.object) + error.start}"
-            problem = f"{name} is not valid {reading.encoding}{place}"
+                where = f" at byte {begun + len(piece) - len(error.object) + error.start}"
+            problem = f"{name} is not valid {reading.encoding}{where}"
             remedy = "set its `encoding`, or use `encoding_errors` replace"
             raise InputError(f"{problem}; {remedy}") from None
         begun += len(piece)

@@ -81,34 +81,34 @@ def _cut_at_blanks(text: bytes) -> tuple[np.ndarray, pa.Array]:
 
 def _cut_by_file(text: bytes, cutter: FileTokenizer, lower: bool) -> tuple[np.ndarray, pa.Array]:
     """Returns codes [m] and words of valid UTF-8, split by a tokenizer file."""
-    whole, end = text.decode(), np.array([LINE_END_NUMBER])
-    lines = lines_of(whole.lower() if lower else whole)
-    found = [part for numbers in cutter.cut(lines) for part in (numbers, end)]
-    numbers, codes = np.unique(np.concatenate(found[:-1]), return_inverse=True)
+    decoded, end = text.decode(), np.array([LINE_END_NUMBER])
+    lines = lines_of(decoded.lower() if lower else decoded)
+    pieces = [part for numbers in cutter.cut(lines) for part in (numbers, end)]
+    numbers, codes = np.unique(np.concatenate(pieces[:-1]), return_inverse=True)
     words = cutter.words(numbers[numbers != LINE_END_NUMBER].tolist())
     return codes, pa.array([LINE_END] * (len(numbers) - len(words)) + words, pa.string())
 
 
 def _cut_at_boundaries(codes: np.ndarray, elements: pa.Array) -> tuple[np.ndarray, pa.Array]:
     """Replaces each element by the words in it. Returns codes [m] and words of the same text."""
-    whole = pc.or_(pc.ascii_is_alnum(elements), pc.equal(elements, LINE_END))
-    cut = np.flatnonzero(~whole.to_numpy(zero_copy_only=False))
+    uncut = pc.or_(pc.ascii_is_alnum(elements), pc.equal(elements, LINE_END))
+    cut = np.flatnonzero(~uncut.to_numpy(zero_copy_only=False))
     texts = elements.take(pa.array(cut)).to_pylist()
     # A line end after each element separates them: it is always a segment of its own.
-    found = segments("".join([text + LINE_END for text in texts]))
-    encoded = pa.array(found, pa.string()).dictionary_encode()
+    pieces = segments("".join([text + LINE_END for text in texts]))
+    encoded = pa.array(pieces, pa.string()).dictionary_encode()
     parts = encoded.indices.to_numpy()
-    kept = np.array([is_word(each) for each in encoded.dictionary.to_pylist()], bool)[parts]
+    are_words = np.array([is_word(part) for part in encoded.dictionary.to_pylist()], bool)[parts]
     ends = parts == pc.index(encoded.dictionary, LINE_END).as_py()
     # element e is replaced by values[first[e] : first[e] + lengths[e]]
-    before = np.concatenate([[0], np.cumsum(kept)[ends]])
+    before = np.concatenate([[0], np.cumsum(are_words)[ends]])
     first, lengths = np.arange(len(elements)), np.ones(len(elements), np.int64)
     first[cut], lengths[cut] = len(elements) + before[:-1], np.diff(before)
-    values = np.concatenate([np.arange(len(elements)), len(elements) + parts[kept]])
-    each = lengths[codes]
-    place = np.arange(each.sum()) - np.repeat(each.cumsum() - each, each)
+    values = np.concatenate([np.arange(len(elements)), len(elements) + parts[are_words]])
+    n_parts = lengths[codes]
+    offset = np.arange(n_parts.sum()) - np.repeat(n_parts.cumsum() - n_parts, n_parts)
     words = pa.concat_arrays([elements, encoded.dictionary])
-    every = values[np.repeat(first[codes], each) + place]
+    every = values[np.repeat(first[codes], n_parts) + offset]
     used = np.flatnonzero(np.bincount(every, minlength=len(words)))
     rank = np.zeros(len(words), np.int32)
     rank[used] = np.arange(len(used))
@@ -145,8 +145,8 @@ def _valid_text(chunk: Chunk, strict: bool) -> tuple[bytes, int]:
     if data.isascii():
         return data, 0
     try:
-        whole = pa.py_buffer(np.array([0, len(data)], dtype=np.int32))
-        pa.StringArray.from_buffers(1, whole, pa.py_buffer(data)).validate(full=True)
+        offsets = pa.py_buffer(np.array([0, len(data)], dtype=np.int32))
+        pa.StringArray.from_buffers(1, offsets, pa.py_buffer(data)).validate(full=True)
         return data, 0
     except pa.ArrowInvalid:
         pass
@@ -171,26 +171,26 @@ def _blanked(text: bytes) -> bytes | np.ndarray:
         return text
     characters = np.frombuffer(bytearray(text), dtype=np.uint8)
     # U+0085, U+00A0
-    at = np.flatnonzero(characters == 0xC2)
-    second = characters[at + 1]
-    _blank(characters, at[(second == 0x85) | (second == 0xA0)], 2)
+    leads = np.flatnonzero(characters == 0xC2)
+    second = characters[leads + 1]
+    _blank(characters, leads[(second == 0x85) | (second == 0xA0)], 2)
     # U+1680
-    at = np.flatnonzero(characters == 0xE1)
-    _blank(characters, at[(characters[at + 1] == 0x9A) & (characters[at + 2] == 0x80)], 3)
+    leads = np.flatnonzero(characters == 0xE1)
+    _blank(characters, leads[(characters[leads + 1] == 0x9A) & (characters[leads + 2] == 0x80)], 3)
     # U+2000..U+200A, U+2028, U+2029, U+202F; U+205F
-    at = np.flatnonzero(characters == 0xE2)
-    second, third = characters[at + 1], characters[at + 2]
+    leads = np.flatnonzero(characters == 0xE2)
+    second, third = characters[leads + 1], characters[leads + 2]
     spaces = (third <= 0x8A) | (third == 0xA8) | (third == 0xA9) | (third == 0xAF)
-    _blank(characters, at[((second == 0x80) & spaces) | ((second == 0x81) & (third == 0x9F))], 3)
+    _blank(characters, leads[((second == 0x80) & spaces) | ((second == 0x81) & (third == 0x9F))], 3)
     # U+3000
-    at = np.flatnonzero(characters == 0xE3)
-    _blank(characters, at[(characters[at + 1] == 0x80) & (characters[at + 2] == 0x80)], 3)
+    leads = np.flatnonzero(characters == 0xE3)
+    _blank(characters, leads[(characters[leads + 1] == 0x80) & (characters[leads + 2] == 0x80)], 3)
     return characters
 
 
-def _blank(characters: np.ndarray, at: np.ndarray, length: int) -> None:
+def _blank(characters: np.ndarray, starts: np.ndarray, length: int) -> None:
     for offset in range(length):
-        characters[at + offset] = _BLANK
+        characters[starts + offset] = _BLANK
 
 
 def _elements(text: bytes | np.ndarray) -> pa.Array:
@@ -212,9 +212,9 @@ def _check_lengths(words: pa.Array, name: str) -> None:
     longest = pc.max(pc.binary_length(words)).as_py() or 0
     if longest > MAX_WORD_BYTES:
         word = words[pc.index(pc.binary_length(words), longest).as_py()].as_py()
-        what = f"{name} has a word of {longest:,} bytes ({shown(word)})"
+        problem = f"{name} has a word of {longest:,} bytes ({shown(word)})"
         most = f"words are at most {MAX_WORD_BYTES:,} bytes long"
-        raise InputError(f"{what}, and {most}: is it plain text?")
+        raise InputError(f"{problem}, and {most}: is it plain text?")
 
 
 def _lowered(words: pa.Array) -> pa.Array:

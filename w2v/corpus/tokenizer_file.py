@@ -20,7 +20,7 @@ import numpy as np
 
 from w2v.errors import InputError, shown
 from w2v.system.json import read_object
-from w2v.system.packages import told_if_missing
+from w2v.system.packages import reporting_missing
 
 MAX_BYTES = 64 << 20  # of a file: half a million tokens
 BATCH_BYTES = 1 << 16  # of lines passed at a time; the library keeps 100 bytes for each token
@@ -65,8 +65,8 @@ class FileTokenizer:
     def words(self, numbers: Iterable[int]) -> list[str]:
         """Returns the tokens with these numbers. Tabs, line ends and NUL in a token are replaced by
         spaces; a token of only whitespace becomes ""."""
-        found = (self._tokenizer.id_to_token(number) for number in numbers)
-        return [word.strip() and word.translate(TO_BLANKS) for word in found]
+        tokens = (self._tokenizer.id_to_token(number) for number in numbers)
+        return [word.strip() and word.translate(TO_BLANKS) for word in tokens]
 
     def split(self, text: str) -> list[str]:
         """Returns the words of a text of any number of lines."""
@@ -131,7 +131,7 @@ def read_checked(path: str | Path, check: Callable[[dict[str, Any]], Result], li
 
 def library() -> Any:
     """Returns the module `tokenizers`. Raises RunError if it is not installed."""
-    with told_if_missing():
+    with reporting_missing():
         import tokenizers  # only needed to read or make a tokenizer.json
     return tokenizers
 
@@ -157,9 +157,9 @@ def _checked(content: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(added, list) or len(json.dumps(added)) > ADDED_BYTES:
         raise ValueError("its added_tokens are too many")
     growth = 1
-    for name, known in STEPS.items():
+    for name, types in STEPS.items():
         for step in _steps(content.get(name), name):
-            if step.get("type") not in known:
+            if step.get("type") not in types:
                 raise ValueError(f"its {name} {shown(step.get('type'))} is not known")
             growth *= _growth(step)
     if growth > GROWS_BY:
@@ -183,8 +183,8 @@ def _steps(step: Any, name: str) -> Iterator[dict[str, Any]]:
         yield step
         return
     within = step.get(name.replace("_", "") + "s")
-    for each in within if isinstance(within, list) else ():
-        yield from _steps(each, name)
+    for part in within if isinstance(within, list) else ():
+        yield from _steps(part, name)
 
 
 def _growth(step: dict[str, Any]) -> int:
@@ -218,8 +218,8 @@ def _longest_replacement(charsmap: Any) -> int:
     bases = np.arange(len(trie)) ^ ((trie >> 10) << ((trie & (1 << 9)) >> 6))
     if (bases[leads] | 255).max(initial=0) >= len(trie):
         raise ValueError("its precompiled_charsmap points outside itself")
-    places = trie[bases[leads & (trie >> 8 & 1 == 1)]] & 0x7FFFFFFF
-    starts = np.frombuffer(texts, np.uint8)[places[places < len(texts)]]
-    if (places >= len(texts)).any() or (starts & 0xC0 == 0x80).any():
+    offsets = trie[bases[leads & (trie >> 8 & 1 == 1)]] & 0x7FFFFFFF
+    starts = np.frombuffer(texts, np.uint8)[offsets[offsets < len(texts)]]
+    if (offsets >= len(texts)).any() or (starts & 0xC0 == 0x80).any():
         raise ValueError("its precompiled_charsmap does not point to its texts")
     return max(1, *map(len, texts.split(b"\0")))

@@ -60,8 +60,8 @@ class PackedWords(Sequence[str]):
             if step != 1:
                 return PackedWords.pack([self[i] for i in range(start, stop, step)])
             return PackedWords(self._text, self._ends[start : max(start, stop) + 1])
-        place = range(len(self))[int(index)]  # raises IndexError
-        return self._text[self._ends[place] : self._ends[place + 1] - 1].decode()
+        position = range(len(self))[int(index)]  # raises IndexError
+        return self._text[self._ends[position] : self._ends[position + 1] - 1].decode()
 
     def __iter__(self) -> Iterator[str]:
         for start in range(0, len(self), BLOCK):
@@ -89,7 +89,7 @@ class Vocabulary:
             raise ValueError("counts must never increase")
         self.words = words
         self.counts = counts
-        self._places: dict[str, int] | None = None
+        self._index_of: dict[str, int] | None = None
 
     @property
     def packed(self) -> PackedWords:
@@ -103,13 +103,13 @@ class Vocabulary:
 
     def index(self, word: str) -> int | None:
         """Returns the word's id (its rank by count, from 0), or None for an unknown word."""
-        if self._places is None:
-            self._places = {known: place for place, known in enumerate(self.words)}
-        return self._places.get(word)
+        if self._index_of is None:
+            self._index_of = {w: i for i, w in enumerate(self.words)}
+        return self._index_of.get(word)
 
     def forget(self) -> None:
         """Frees the lookup table of `index`, 110 bytes per word; the next `index` rebuilds it."""
-        self._places = None
+        self._index_of = None
 
     def truncated(self, min_count: int = 1, max_vocab: int = 0) -> Vocabulary:
         """Returns the words that occur at least `min_count` times, at most the `max_vocab` most
@@ -158,7 +158,7 @@ class Vocabulary:
         if not tabs:
             order = np.argsort(-counts, kind="stable")
             order = order[counts[order] > 0]
-            return cls([words[place] for place in order], counts[order])
+            return cls([words[i] for i in order], counts[order])
         rises = np.flatnonzero(counts[1:] > counts[:-1])
         if len(rises):
             number = int(rises[0]) + 2

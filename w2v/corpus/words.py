@@ -15,7 +15,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from w2v.corpus.reading import cutter_of
-from w2v.system.packages import told_if_missing
+from w2v.system.packages import reporting_missing
 
 if TYPE_CHECKING:
     from w2v.settings.groups import CorpusSettings
@@ -35,7 +35,7 @@ def is_word(segment: str) -> bool:
 
 @functools.cache
 def _compiled(pattern: str) -> Any:
-    with told_if_missing():
+    with reporting_missing():
         import regex  # only needed for `tokenizer` words
     return regex.compile(pattern)
 
@@ -50,5 +50,5 @@ def split_words(text: str, settings: CorpusSettings | None) -> list[str]:
     if settings is None:
         return words
     if settings.tokenizer == "words":
-        words = [each for each in segments("\n".join(words)) if is_word(each)]
+        words = [segment for segment in segments("\n".join(words)) if is_word(segment)]
     return [word.lower() for word in words] if settings.lowercase else words

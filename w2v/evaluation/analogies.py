@@ -92,10 +92,10 @@ class AnalogyResult:
 
     def parts(self) -> list[tuple[str, AnalogyResult]]:
         """Returns (name, result) of each section, then of "semantic", "syntactic" and "total"."""
-        found = [(section[0], AnalogyResult((section,))) for section in self.sections]
+        parts = [(section[0], AnalogyResult((section,))) for section in self.sections]
         for kind in ("semantic", "syntactic"):
-            found.append((kind, AnalogyResult(tuple(s for s in self.sections if s[1] == kind))))
-        return [*found, ("total", self)]
+            parts.append((kind, AnalogyResult(tuple(s for s in self.sections if s[1] == kind))))
+        return [*parts, ("total", self)]
 
     def as_dict(self, intervals: bool = False) -> dict[str, object]:
         """Returns plain values for JSON. An accuracy is a fraction, or None if no question is
@@ -127,8 +127,8 @@ def evaluate_analogies(
     results, stop = [], 0
     for section in sections:
         start, stop = stop, stop + len(section.questions)
-        own = marks[start:stop]
-        tally = Tally(int((own == RIGHT).sum()), int((own != UNCOVERED).sum()), len(own))
+        part = marks[start:stop]
+        tally = Tally(int((part == RIGHT).sum()), int((part != UNCOVERED).sum()), len(part))
         results.append((section.name, section.kind, tally))
     return AnalogyResult(tuple(results))
 
@@ -151,10 +151,10 @@ def answer(
     covered = np.array([None not in rows and d != [] for rows, d in looked_up], bool)
     marks = np.where(covered, WRONG, UNCOVERED).astype(np.int8)
     if covered.any():
-        asked = [each for each, is_covered in zip(looked_up, covered, strict=True) if is_covered]
-        rows = np.array([rows for rows, _ in asked], np.int64)
+        known = [q for q, is_covered in zip(looked_up, covered, strict=True) if is_covered]
+        rows = np.array([rows for rows, _ in known], np.int64)
         named = _answers(vectors, matcher, rows, method).tolist()
-        right = [row in d for row, (_, d) in zip(named, asked, strict=True)]
+        right = [row in d for row, (_, d) in zip(named, known, strict=True)]
         marks[covered] = np.where(right, RIGHT, WRONG)
     return marks
 
@@ -190,10 +190,10 @@ def _score_add(unit: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray) ->
 def _score_mul(unit: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
     """Returns 3CosMul without its constant factor 1/2: t_b t_c / (t_a + 2e-6) with t = 1 + cos. A
     last column of ones in `unit` makes the products 1 + cos without another pass over them."""
-    scores, other = np.matmul(unit[b], unit.T), np.matmul(unit[c], unit.T)
-    scores *= other
+    scores, factor = np.matmul(unit[b], unit.T), np.matmul(unit[c], unit.T)
+    scores *= factor
     subtracted = unit[a]
     subtracted[:, -1] += 2 * COSMUL_EPSILON
-    np.matmul(subtracted, unit.T, out=other)
-    scores /= other
+    np.matmul(subtracted, unit.T, out=factor)
+    scores /= factor
     return scores  # type: ignore[no-any-return]

@@ -54,7 +54,7 @@ def correlation_intervals(x: np.ndarray, y: np.ndarray) -> tuple[Interval | None
         times = np.bincount(chosen.ravel(), minlength=rows * n)
         weights = times.reshape(rows, n).astype(np.float64)
         spearman.append(_correlations(ranks(x, weights), ranks(y, weights), weights))
-        pearson.append(_correlations(near_one(x), near_one(y), weights))
+        pearson.append(_correlations(rescaled(x), rescaled(y), weights))
     return _percentiles(np.concatenate(spearman)), _percentiles(np.concatenate(pearson))
 
 
@@ -71,11 +71,11 @@ def ranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     `weights` [B, n] times."""
     _, group, sizes = np.unique(values, return_inverse=True, return_counts=True)
     order = np.argsort(group, kind="stable")
-    held = np.add.reduceat(weights[:, order], np.cumsum(sizes) - sizes, axis=1)
-    return (np.cumsum(held, axis=1) - (held - 1) / 2)[:, group]
+    group_weights = np.add.reduceat(weights[:, order], np.cumsum(sizes) - sizes, axis=1)
+    return (np.cumsum(group_weights, axis=1) - (group_weights - 1) / 2)[:, group]
 
 
-def near_one(values: np.ndarray) -> np.ndarray:
+def rescaled(values: np.ndarray) -> np.ndarray:
     """Scales the values by a power of 2, so that their products neither overflow nor underflow."""
     return np.ldexp(values, -np.frexp(np.abs(values).max())[1])  # type: ignore[no-any-return]
 
@@ -85,14 +85,14 @@ def _correlations(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarr
     The weights are [B, n]."""
     total = weights.sum(axis=1, keepdims=True)
     # Rounding can make the mean of a constant differ from it, which must not count as variance.
-    held, defined = weights > 0, True
+    drawn, defined = weights > 0, True
     for v in (x, y):
-        defined &= np.where(held, v, -np.inf).max(axis=1) > np.where(held, v, np.inf).min(axis=1)
+        defined &= np.where(drawn, v, -np.inf).max(axis=1) > np.where(drawn, v, np.inf).min(axis=1)
     x = x - (x * weights).sum(axis=1, keepdims=True) / total
     y = y - (y * weights).sum(axis=1, keepdims=True) / total
     weighted = x * weights
     squares = np.einsum("ij,ij->i", weighted, x) * np.einsum("ij,ij->i", y * weights, y)
     defined &= squares > 0
     products = np.einsum("ij,ij->i", weighted, y)
-    found = products / np.sqrt(np.where(defined, squares, 1.0))
-    return np.clip(np.where(defined, found, np.nan), -1.0, 1.0)
+    correlations = products / np.sqrt(np.where(defined, squares, 1.0))
+    return np.clip(np.where(defined, correlations, np.nan), -1.0, 1.0)

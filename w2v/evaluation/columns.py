@@ -46,7 +46,7 @@ class Columns(NamedTuple):
         row = _cells(line, self.mark, self.quoted)
         if len(row) <= max(*self.words, self.score) or any(row[self.width :]):
             return None
-        first, second = (row[place] for place in self.words)
+        first, second = (row[column] for column in self.words)
         score = _score(row[self.score], self.comma)
         return (first, second, score) if first and second and score is not None else None
 
@@ -61,27 +61,27 @@ def find_columns(lines: Sequence[str], source: str) -> Columns | None:
         if 2 * len(rows) < len(lines) or not rows:
             continue
         comma = any(DECIMAL_COMMA.fullmatch(cell) for row in rows for cell in row)
-        places = _places(rows, comma)
-        unclear = unclear or (places is not None and len(places[0]) != 2)
-        if places is None or len(places[0]) != 2:
+        guess = _guess_columns(rows, comma)
+        unclear = unclear or (guess is not None and len(guess[0]) != 2)
+        if guess is None or len(guess[0]) != 2:
             continue
-        words = (places[0][0], places[0][1])
+        words = (guess[0][0], guess[0][1])
         width = sorted(map(len, rows))[-2 if len(rows) > FEW_ROWS else -1]
-        columns = Columns(mark, quoted, words, places[1], comma, width)
+        columns = Columns(mark, quoted, words, guess[1], comma, width)
         fits = sum(columns.pair(line) is not None for line in lines)
         if fits > most:
             best, most = columns, fits
     if unclear and 2 * most < len(lines):
-        what = "it is unclear which of its columns of words are the pairs"
-        raise InputError(f"{source}: {what}; keep two words and a score in each line")
+        problem = "it is unclear which of its columns of words are the pairs"
+        raise InputError(f"{source}: {problem}; keep two words and a score in each line")
     if best is None or 2 * most < len(lines):
         return None
     scores = [_cells(line, best.mark, best.quoted)[best.score :] for line in lines]
     if best.mark == "," and all(
-        len(each) == 2 and each[0].lstrip("+-").isdigit() and each[1].isdigit() for each in scores
+        len(row) == 2 and row[0].lstrip("+-").isdigit() and row[1].isdigit() for row in scores
     ):
-        what = "its scores have decimal commas, or there are two columns of numbers"
-        raise InputError(f"{source}: {what}; write 2.5, not 2,5")
+        problem = "its scores have decimal commas, or there are two columns of numbers"
+        raise InputError(f"{source}: {problem}; write 2.5, not 2,5")
     return best
 
 
@@ -98,26 +98,27 @@ def _score(cell: str, comma: bool) -> float | None:
     return float(cell) if is_number(cell) and math.isfinite(float(cell)) else None
 
 
-def _places(rows: Sequence[Sequence[str]], comma: bool) -> tuple[list[int], int] | None:
+def _guess_columns(rows: Sequence[Sequence[str]], comma: bool) -> tuple[list[int], int] | None:
     """Returns the columns of words (two, unless it is unclear which) and the column of the score;
     None if they are not found."""
     words, numbers, tags = [], [], set()
-    for place in range(min(MAX_COLUMNS, max(map(len, rows)))):
-        cells = [row[place] for row in rows if len(row) > place and row[place]]
+    for column in range(min(MAX_COLUMNS, max(map(len, rows)))):
+        cells = [row[column] for row in rows if len(row) > column and row[column]]
         if 2 * len(cells) < len(rows):
             continue
         are_numbers = [_score(cell, comma) is not None for cell in cells]
         # without the first cell, which may be the column's name, or with it
-        if any(2 * sum(each) > len(each) for each in (are_numbers[1:], are_numbers)):
-            numbers.append(place)
+        if any(2 * sum(flags) > len(flags) for flags in (are_numbers[1:], are_numbers)):
+            numbers.append(column)
         elif 2 * sum(cell.count(" ") > PROSE_BLANKS for cell in cells) <= len(cells):
-            words.append(place)
+            words.append(column)
             if _are_tags(cells[1:] or cells):
-                tags.add(place)
-    behind = [place for place in numbers if len(words) > 1 and place > words[1]]
+                tags.add(column)
+    behind = [column for column in numbers if len(words) > 1 and column > words[1]]
     if behind:
-        words = [place for place in words if place < behind[0]]
-        named = [place for place in behind if len(rows[0]) > place and MEAN.search(rows[0][place])]
+        words = [column for column in words if column < behind[0]]
+        names = rows[0]
+        named = [column for column in behind if len(names) > column and MEAN.search(names[column])]
         score = named[0] if named else behind[0]
     else:
         counted = [[str(start + i) for i in range(len(rows))] for start in (0, 1)]
@@ -125,10 +126,10 @@ def _places(rows: Sequence[Sequence[str]], comma: bool) -> tuple[list[int], int]
             return None
         score = numbers[0]
     if len(words) > 2:
-        words = [place for place in words if place not in tags]
+        words = [column for column in words if column not in tags]
     if len(words) != 2:
         return (words, score) if behind else None
-    inside = any(words[0] < place < words[1] for place in numbers)
+    inside = any(words[0] < column < words[1] for column in numbers)
     return None if inside else (words, score)
 
 

@@ -23,8 +23,8 @@ class WordMatcher:
 
     def __init__(self, vectors: WordRows, restrict_vocab: int = 0, case: str = "fold") -> None:
         if restrict_vocab < 0:
-            what = f"`restrict_vocab` {restrict_vocab} is negative"
-            raise InputError(f"{what}; use 0 for the whole vocabulary")
+            problem = f"`restrict_vocab` {restrict_vocab} is negative"
+            raise InputError(f"{problem}; use 0 for the whole vocabulary")
         self.n_rows = len(vectors.words[: restrict_vocab or None])
         self._fold = str.upper if case == "fold" else str
         self._words = vectors.words
@@ -46,10 +46,10 @@ class WordMatcher:
     def rows(self, words: str) -> list[int]:
         """Returns the rows of the known ones among words separated by slashes; if the whole string
         is a known word, its row only."""
-        whole = self.row(words)
-        if whole is not None:
-            return [whole]
-        return [row for word in words.split("/") if (row := self.row(word)) is not None]
+        row = self.row(words)
+        if row is not None:
+            return [row]
+        return [part_row for word in words.split("/") if (part_row := self.row(word)) is not None]
 
     def representatives(self) -> np.ndarray:
         """Returns for each row the row that represents its folded spelling, [n_rows] int64."""

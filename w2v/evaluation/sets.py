@@ -108,10 +108,10 @@ def _load_folder(folder: Path) -> AnalogySet:
         if size > MAX_SET_BYTES:
             most = MAX_SET_BYTES >> 20
             raise InputError(f"{folder} is larger than {most} MiB, so it is not a set")
-        found = parse_set(data, _stem(path), str(path), of_folder=True)
-        if not isinstance(found, AnalogySet):
+        parsed = parse_set(data, _stem(path), str(path), of_folder=True)
+        if not isinstance(parsed, AnalogySet):
             raise InputError(f"{path} is not a set of analogies, as the files of a folder must be")
-        sections += found.sections
+        sections += parsed.sections
     if not sections:
         raise InputError(f"cannot read the set {folder}: the folder has no .txt, .tsv or .csv file")
     return AnalogySet(folder.name, tuple(sections))
@@ -136,8 +136,8 @@ def parse_set(
     try:
         text = without_mark(data, source).decode("utf-8")
     except UnicodeDecodeError as error:
-        what = f"byte {error.start} is not valid UTF-8"
-        raise InputError(f"{source}: {what}; save the set as UTF-8") from None
+        problem = f"byte {error.start} is not valid UTF-8"
+        raise InputError(f"{source}: {problem}; save the set as UTF-8") from None
     text = text.replace("\r\n", "\n")
     text = text if "\n" in text else text.replace("\r", "\n")
     first = [line.text for line in islice(_lines(text), DECIDING_LINES)]
@@ -154,7 +154,7 @@ def parse_set(
         return AnalogySet(name, _parse_sections(text, form, name, source))
     form, pairs = _form(plain, 2, "\t " if of_folder else "\t")
     if 2 * pairs > len(plain) and not all(is_number(form.words(line)[-1]) for line in plain):
-        return AnalogySet(name, (_asked_by_twos(text, form, name, source),))
+        return AnalogySet(name, (_questions_of_pairs(text, form, name, source),))
     raise InputError(
         f"{source} is neither a set of analogies (lines of four words, sections headed by ': name')"
         " nor of similarities (lines of two words and a score, separated by tabs, semicolons,"
@@ -202,29 +202,29 @@ def _similarities(text: str, name: str, columns: Columns) -> SimilaritySet:
 
 
 def _parse_sections(text: str, form: Form, name: str, source: str) -> tuple[Section, ...]:
-    found: list[tuple[str, bool, list[Question]]] = []
+    sections: list[tuple[str, bool, list[Question]]] = []
     for number, line in _lines(text):
         if line.startswith("#"):
             continue
         if _is_heading(line):
-            found.append((line[1:].strip(" \t") or f"line {number}", True, []))
+            sections.append((line[1:].strip(" \t") or f"line {number}", True, []))
             continue
         words = form.words(line)
         if len(words) != 4:
-            what = f"line {number} has {len(words)} words, but a question has four"
-            raise InputError(f"{source}: {what}; correct it")
-        found = found or [(name, False, [])]
-        found[-1][2].append((words[0], words[1], words[2], words[3]))
-    return tuple(Section(section, tuple(questions), headed) for section, headed, questions in found)
+            problem = f"line {number} has {len(words)} words, but a question has four"
+            raise InputError(f"{source}: {problem}; correct it")
+        sections = sections or [(name, False, [])]
+        sections[-1][2].append((words[0], words[1], words[2], words[3]))
+    return tuple(Section(title, tuple(questions), headed) for title, headed, questions in sections)
 
 
-def _asked_by_twos(text: str, form: Form, name: str, source: str) -> Section:
+def _questions_of_pairs(text: str, form: Form, name: str, source: str) -> Section:
     """Makes a section of a file of pairs: "a is to b as c is to d" for every two pairs."""
     pairs = []
     for number, line in _lines(text):
         if len(words := form.words(line)) != 2:
-            what = f"line {number} has {len(words)} fields, but a pair has two"
-            raise InputError(f"{source}: {what}; correct it")
+            problem = f"line {number} has {len(words)} fields, but a pair has two"
+            raise InputError(f"{source}: {problem}; correct it")
         pairs.append(words)
     if len(pairs) > MAX_PAIRS:
         raise InputError(f"{source} has {len(pairs):,} pairs; at most {MAX_PAIRS:,} are allowed")

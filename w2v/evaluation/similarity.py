@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from w2v.evaluation.bootstrap import Interval, correlation_intervals, near_one, ranks
+from w2v.evaluation.bootstrap import Interval, correlation_intervals, ranks, rescaled
 from w2v.evaluation.matching import WordMatcher
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ class SimilarityResult:
 
     def as_dict(self, intervals: bool = False) -> dict[str, object]:
         """Returns plain values for JSON, with `intervals` also [low, high] of each correlation."""
-        own = asdict(self)
-        return own if intervals else {k: v for k, v in own.items() if not k.endswith("_ci")}
+        values = asdict(self)
+        return values if intervals else {k: v for k, v in values.items() if not k.endswith("_ci")}
 
 
 def evaluate_similarity(
@@ -54,24 +54,24 @@ def evaluate_similarity(
     of `WordVectors.evaluate`; `skipped` is copied to the result."""
     matcher = WordMatcher(vectors, restrict_vocab, case)
     words = dict.fromkeys(word for pair in pairs for word in pair[:2])
-    known = {word: row for word in words if (row := matcher.row(word)) is not None}
-    made = {word: matcher.spelling(word) for word in words if oov and word not in known}
-    made = {word: spelt for word, spelt in made.items() if vectors.has(spelt)}
-    unit = vectors.unit(np.array([*known.values()], np.int64))
-    if made:
-        unit = np.concatenate([unit, vectors.unit_of([*made.values()])])
-    place = {word: row for row, word in enumerate([*known, *made])}
-    found = [pair for pair in pairs if pair[0] in place and pair[1] in place]
-    rows = np.array([(place[a], place[b]) for a, b, _ in found], np.int64).reshape(-1, 2).T
+    row_of_word = {word: row for word in words if (row := matcher.row(word)) is not None}
+    by_ngrams = {word: matcher.spelling(word) for word in words if oov and word not in row_of_word}
+    by_ngrams = {word: spelt for word, spelt in by_ngrams.items() if vectors.has(spelt)}
+    unit = vectors.unit(np.array([*row_of_word.values()], np.int64))
+    if by_ngrams:
+        unit = np.concatenate([unit, vectors.unit_of([*by_ngrams.values()])])
+    row_of = {word: row for row, word in enumerate([*row_of_word, *by_ngrams])}
+    covered = [pair for pair in pairs if pair[0] in row_of and pair[1] in row_of]
+    rows = np.array([(row_of[a], row_of[b]) for a, b, _ in covered], np.int64).reshape(-1, 2).T
     first, second = unit.astype(np.float64)[rows]
-    scores = np.array([pair[2] for pair in found], np.float64)
+    scores = np.array([pair[2] for pair in covered], np.float64)
     cosines = np.einsum("ij,ij->i", first, second)
     same = (first == second).all(axis=1)  # such as tiger tiger: ties, whatever is rounded
     cosines[same] = first[same].any(axis=1)
     ends = correlation_intervals(cosines, scores) if intervals else (None, None)
     of_ranks = pearson(average_ranks(cosines), average_ranks(scores))
-    counts = (len(found), len(pairs), skipped)
-    unknown = sum(a in made or b in made for a, b, _ in found)
+    counts = (len(covered), len(pairs), skipped)
+    unknown = sum(a in by_ngrams or b in by_ngrams for a, b, _ in covered)
     return SimilarityResult(of_ranks, pearson(cosines, scores), *counts, *ends, unknown)
 
 
@@ -81,7 +81,7 @@ def pearson(x: np.ndarray, y: np.ndarray) -> float | None:
         return None
     # Scale both to about 1, first by a power of 2, which is exact, so that no sum or square
     # overflows or underflows.
-    x, y = near_one(x), near_one(y)
+    x, y = rescaled(x), rescaled(y)
     x -= x.mean()
     y -= y.mean()
     x /= np.abs(x).max()

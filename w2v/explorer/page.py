@@ -47,7 +47,7 @@ def asset(name: str) -> str:
 def text(value: object) -> str:
     """Escapes a value for HTML text or attributes. Control characters, and those that change the
     writing direction, become visible codes."""
-    return html.escape(_UNSEEN.sub(lambda found: f"[U+{ord(found[0]):04X}]", clean(value)))
+    return html.escape(_UNSEEN.sub(lambda match: f"[U+{ord(match[0]):04X}]", clean(value)))
 
 
 def clean(value: object) -> str:

@@ -17,7 +17,7 @@ from w2v.settings.config import Config
 from w2v.settings.groups import TrainingSettings
 from w2v.system.files import named
 from w2v.system.memory import available_memory
-from w2v.system.packages import told_if_missing
+from w2v.system.packages import reporting_missing
 from w2v.vectors.loading import check_version
 
 # PyTorch is imported late, so that a folder without a model is reported two seconds sooner.
@@ -65,7 +65,7 @@ def load_language_model(run: str | os.PathLike[str], device: str = "auto") -> La
     if config.only_vectors:
         kind = config.model.model
         raise InputError(f"{folder}/config.yaml is for {kind}, not for a language model (lm)")
-    with told_if_missing():
+    with reporting_missing():
         import torch
 
         from w2v.lm.language_model import LanguageModel

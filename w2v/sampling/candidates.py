@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from w2v.sampling.given import checked_ids, checked_whole, place_of
+from w2v.sampling.given import checked_ids, checked_whole, device_of_draws
 from w2v.system.gpu import moved
 
 RACE_CELLS = 1 << 22  # rows x classes whose arrival times are held in memory at once
@@ -89,27 +89,27 @@ class Sampler(ABC):
             ids = checked_ids(true_classes, self.range_max, "true_classes")
         if rows is not None:
             rows = checked_whole(rows, "rows", 0)
-            given = rows if ids is None else len(ids) if ids.dim() else 0
-            if given != rows:
-                wanted = f"candidates are wanted for {rows}"
-                raise ValueError(f"true_classes has {given} rows, {wanted}")
-        place = place_of(generator, device or ("cpu" if ids is None else ids.device))
-        device = device or (place if ids is None else ids.device)
+            n_true = rows if ids is None else len(ids) if ids.dim() else 0
+            if n_true != rows:
+                expected = f"candidates are wanted for {rows}"
+                raise ValueError(f"true_classes has {n_true} rows, {expected}")
+        drawn_on = device_of_draws(generator, device or ("cpu" if ids is None else ids.device))
+        device = device or (drawn_on if ids is None else ids.device)
         shape = (num_sampled,) if rows is None else (rows, num_sampled)
         tries: int | Tensor = num_sampled
         if unique:
             sets = 1 if rows is None else rows
-            sampled, tried = self.draw_distinct(sets, num_sampled, generator, place)
+            sampled, tried = self.draw_distinct(sets, num_sampled, generator, drawn_on)
             tries = int(tried[0]) if rows is None else tried.to(device)
             sampled = moved(sampled.view(shape), device)
         else:
-            sampled = moved(self.draw(shape, generator, place), device)
-        expected = self.expected_count(sampled, num_sampled, tries)
+            sampled = moved(self.draw(shape, generator, drawn_on), device)
+        counts = self.expected_count(sampled, num_sampled, tries)
         if ids is None:
-            return Candidates(sampled, None, expected, tries)
+            return Candidates(sampled, None, counts, tries)
         true = self.expected_count(ids, num_sampled, tries)
         self.learn(ids)
-        return Candidates(sampled, true, expected, tries)
+        return Candidates(sampled, true, counts, tries)
 
     def learn(self, true_classes: Tensor) -> None:  # noqa: B027 (a hook; most have nothing to do)
         """A hook that updates the distribution after each call of `sample`."""
@@ -132,30 +132,30 @@ class Sampler(ABC):
         """Returns the first num_sampled distinct classes drawn, [rows, num_sampled], and the number
         of draws that this took, [rows]."""
         if num_sampled > (most := self.support()):
-            what = f"num_sampled is {num_sampled}, but there are only {most} classes"
-            raise ValueError(f"{what} to draw without replacement")
+            problem = f"num_sampled is {num_sampled}, but there are only {most} classes"
+            raise ValueError(f"{problem} to draw without replacement")
         draws = self.draw((rows, 2 * num_sampled), generator, device)
         if rows == 1:  # for so few draws, a Python dict is fastest
             order = list(dict.fromkeys(row := draws[0].tolist()))
             if len(order) >= num_sampled:
                 sampled = torch.tensor(order[:num_sampled], device=device)[None]
                 return sampled, torch.tensor([row.index(order[num_sampled - 1]) + 1])
-        first, found = _first_occurrences(draws)
-        while draws.shape[1] < self.range_max and bool((found[:, -1] < num_sampled).any()):
+        first, n_distinct = _first_occurrences(draws)
+        while draws.shape[1] < self.range_max and bool((n_distinct[:, -1] < num_sampled).any()):
             draws = torch.cat([draws, self.draw((rows, draws.shape[1]), generator, device)], 1)
-            first, found = _first_occurrences(draws)
-        tries = (found < num_sampled).sum(1) + 1
-        unfinished = (found[:, -1] < num_sampled).nonzero()[:, 0]
+            first, n_distinct = _first_occurrences(draws)
+        tries = (n_distinct < num_sampled).sum(1) + 1
+        unfinished = (n_distinct[:, -1] < num_sampled).nonzero()[:, 0]
         if len(unfinished):
             late = draws.new_zeros(rows, num_sampled)
             for part in unfinished.split(max(1, RACE_CELLS // self.range_max)):  # type: ignore[no-untyped-call]
-                missing = num_sampled - found[part, -1]
+                missing = num_sampled - n_distinct[part, -1]
                 late[part, : int(missing.max())], more = self._race(draws[part], missing, generator)
                 tries[part] = draws.shape[1] + more
             # rows that are complete already get class 0 after all the draws they need
             draws = torch.cat([draws, late], 1)
-            first, found = _first_occurrences(draws)
-        return draws[first & (found <= num_sampled)].view(rows, num_sampled), tries
+            first, n_distinct = _first_occurrences(draws)
+        return draws[first & (n_distinct <= num_sampled)].view(rows, num_sampled), tries
 
     def _race(self, draws: Tensor, missing: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
         """Simulates further draws after `draws` [rows, R], until `missing` [rows] more classes are

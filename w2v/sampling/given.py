@@ -45,11 +45,11 @@ def checked_floats(value: Any, name: str, *forms: Sequence[int | str]) -> Tensor
     shape = tuple(value.shape)
     for form in forms:
         if len(form) == len(shape) and all(
-            isinstance(one, str) or one == n for one, n in zip(form, shape, strict=True)
+            isinstance(size, str) or size == n for size, n in zip(form, shape, strict=True)
         ):
             return value
-    wanted = " or ".join(f"[{', '.join(map(str, form))}]" for form in forms)
-    raise Refused(f"{name} has shape {list(shape)}, it must be {wanted}")
+    expected = " or ".join(f"[{', '.join(map(str, form))}]" for form in forms)
+    raise Refused(f"{name} has shape {list(shape)}, it must be {expected}")
 
 
 def checked_ids(
@@ -59,30 +59,30 @@ def checked_ids(
     numbers with integer values are accepted too. Raises Refused if one is not in
     `least` … num_classes - 1, or is a float so large that it may have been rounded."""
     try:
-        given = torch.as_tensor(values)
+        tensor = torch.as_tensor(values)
     except (TypeError, ValueError, RuntimeError):
         kind = type(values).__name__
         raise Refused(f"{name} is a {kind}, it must be a tensor of classes") from None
-    floats = given.is_floating_point()
-    if given.is_complex() or given.dtype == torch.bool or given.is_meta or (floats and not cast):
-        what = "on the meta device, without values" if given.is_meta else given.dtype
-        raise Refused(f"{name} is {what}, it must hold integers")
-    ids = given.long()
+    floats = tensor.is_floating_point()
+    if tensor.is_complex() or tensor.dtype == torch.bool or tensor.is_meta or (floats and not cast):
+        described = "on the meta device, without values" if tensor.is_meta else tensor.dtype
+        raise Refused(f"{name} is {described}, it must hold integers")
+    ids = tensor.long()
     if not ids.numel():
         return ids
     low, high = (int(bound) for bound in ids.aminmax())
     if floats:
-        exact = int(2 / torch.finfo(given.dtype).eps)  # larger integers may have been rounded
-        if bool((ids != given).any()) or (high >= exact and num_classes > exact + 1):
-            found = f"{name} is {given.dtype} and holds fractions or rounded numbers"
-            raise Refused(f"{found}: give integers")
+        exact = int(2 / torch.finfo(tensor.dtype).eps)  # larger integers may have been rounded
+        if bool((ids != tensor).any()) or (high >= exact and num_classes > exact + 1):
+            problem = f"{name} is {tensor.dtype} and holds fractions or rounded numbers"
+            raise Refused(f"{problem}: give integers")
     if low < least or high >= num_classes:
         last = num_classes - 1
         raise Refused(f"{name} range from {low} to {high}, they must lie in {least} to {last}")
     return ids
 
 
-def place_of(generator: torch.Generator | None, device: torch.device | str) -> torch.device:
+def device_of_draws(generator: torch.Generator | None, device: torch.device | str) -> torch.device:
     """Returns the device on which draws are made: that of the generator, if given, or `device`."""
     if generator is None:
         return torch.device(device)

@@ -82,20 +82,20 @@ class UnigramSampler(Sampler):
             raise ValueError(f"shard is {shard}, it must lie in 0 to num_shards - 1 = {last}")
         values = _weights_of(vocab_file) if weights is None else weights
         try:
-            given = torch.as_tensor(values, dtype=torch.float64).cpu()
+            tensor = torch.as_tensor(values, dtype=torch.float64).cpu()
         except (TypeError, ValueError, RuntimeError):
             raise ValueError(f"weights are {short(values)}, they must be [V] numbers") from None
-        all_ids = torch.cat([given.new_zeros(num_reserved_ids), _distorted(given, distortion)])
-        kept = all_ids[shard::num_shards]
-        V = len(kept)
+        all_ids = torch.cat([tensor.new_zeros(num_reserved_ids), _distorted(tensor, distortion)])
+        shares = all_ids[shard::num_shards]
+        V = len(shares)
         if range_max is not None and checked_whole(range_max, "range_max") != V:
             raise ValueError(f"range_max is {range_max}, but there are weights for {V} classes")
         super().__init__(V)
-        total = float(kept.sum())
+        total = float(shares.sum())
         if total == 0:
             raise ValueError(f"all {V} weights are 0, at least one must be positive")
-        self._probability = kept / total
-        self._support = int((kept > 0).sum())
+        self._probability = shares / total
+        self._support = int((shares > 0).sum())
         self._alias: tuple[Tensor, Tensor] | None = None
         self._on_device: dict[torch.device, tuple[Tensor, ...]] = {}
 
@@ -111,8 +111,8 @@ class UnigramSampler(Sampler):
         _, accept, alias = self._tables(device)
         u, v = torch.rand((2, *shape), generator=generator, device=device, dtype=torch.float64)
         cell = u.mul_(self.range_max).long()
-        kept = v.mul_(2.0**32).sub_(2.0**31) < accept[cell]
-        return torch.where(kept, cell, alias[cell].long())
+        accepted = v.mul_(2.0**32).sub_(2.0**31) < accept[cell]
+        return torch.where(accepted, cell, alias[cell].long())
 
     def _tables(self, device: torch.device) -> tuple[Tensor, ...]:
         """Returns (probability float64, accept int32, alias int32), all [V], on that device. accept
@@ -143,11 +143,11 @@ def _distorted(weights: Tensor, distortion: float) -> Tensor:
         raise ValueError(f"distortion is {short(distortion)}, it must be a finite number")
     if not bool(weights.isfinite().all()) or bool((weights < 0).any()):
         low, high = weights.min().item(), weights.max().item()
-        found = f"weights range from {low:g} to {high:g}"
-        raise ValueError(f"{found}, they must be finite and not negative")
+        problem = f"weights range from {low:g} to {high:g}"
+        raise ValueError(f"{problem}, they must be finite and not negative")
     if distortion < 0 and bool((weights == 0).any()):
-        found = f"distortion is {distortion:g} and a weight is 0"
-        raise ValueError(f"{found}, which gives it infinite probability")
+        problem = f"distortion is {distortion:g} and a weight is 0"
+        raise ValueError(f"{problem}, which gives it infinite probability")
     largest = weights.max() if distortion >= 0 else weights.min()
     return (weights / largest.clamp_min(torch.finfo(torch.float64).tiny)) ** distortion
 
@@ -163,9 +163,9 @@ def _weights_of(vocab_file: str | Path | None) -> list[float]:
             try:  # Python would accept 1_0 as 10
                 weights.append(float(field if b"_" not in field else b""))
             except ValueError:
-                found = short(field.decode("utf-8", "replace"))
+                value = short(field.decode("utf-8", "replace"))
                 where = f"{vocab_file}, line {number}"
-                raise ValueError(f"{where}: {found} is not a weight") from None
+                raise ValueError(f"{where}: {value} is not a weight") from None
     return weights
 
 
@@ -191,8 +191,8 @@ class LearnedUnigramSampler(Sampler):
 
     def learn(self, true_classes: Tensor) -> None:
         """Counts the true classes."""
-        seen = true_classes.reshape(-1)
-        self.weights = self.weights.to(seen.device).index_add(0, seen, torch.ones_like(seen))
+        ids = true_classes.reshape(-1)
+        self.weights = self.weights.to(ids.device).index_add(0, ids, torch.ones_like(ids))
 
 
 class AllCandidateSampler(Sampler):

@@ -28,7 +28,7 @@ from w2v.settings.groups import (
     losses_with,
 )
 from w2v.settings.language_model import LanguageModelSettings
-from w2v.settings.resolve import DEFAULT_LR, beyond, fused_engine, resolve
+from w2v.settings.resolve import DEFAULT_LR, fused_engine, resolve, unsupported
 from w2v.system.arguments import is_encoding
 from w2v.system.files import absolute
 
@@ -53,7 +53,7 @@ def config_of(named: Iterable[Named], problems: Iterable[str] = ()) -> Config:
     InputError for all wrong names, types and values, and any `problems` already found."""
     problems = list(problems)
     given = _converted(named, problems)
-    _refuse([*problems, *_wrong_alone(given)])
+    _refuse([*problems, *_problems_of_values(given)])
     if "valid" in given.values:
         given.values["valid"] = absolute(str(given.values["valid"]))
     values = resolve(given.values)
@@ -66,8 +66,8 @@ def config_of(named: Iterable[Named], problems: Iterable[str] = ()) -> Config:
         }
     )
     engine = values["engine"] if values["engine"] in FUSED else fused_engine(values["device"])
-    lacking = beyond(engine, values | {"optimizer": given.values.get("optimizer")})
-    _refuse(_wrong_together(config, loss, given, lacking))
+    lacking = unsupported(engine, values | {"optimizer": given.values.get("optimizer")})
+    _refuse(_problems_of_combinations(config, loss, given, lacking))
     notes, why = _notes(config, loss, given), _why_engine(config, given, lacking)
     if why == NO_TRITON:
         slower = f"`device` {values['device']} trains with engine autograd, since {why}"
@@ -91,31 +91,31 @@ def build_group(cls: type, given: Mapping[str, Any]) -> Any:
 
 @dataclass
 class _Given:
-    """What the user gave: the converted value of each setting, and where it was given."""
+    """What the user gave: the converted value of each setting, and how the user named it."""
 
     values: dict[str, Any] = field(default_factory=dict)
-    places: dict[str, str] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
 
     def note(self, names: Iterable[str], why: str) -> list[str]:
         """Returns a sentence, "NAME is not used WHY", for each of these settings that was given."""
-        return [f"{self.places[name]} is not used {why}" for name in names if name in self.places]
+        return [f"{self.names[name]} is not used {why}" for name in names if name in self.names]
 
 
 def _converted(named: Iterable[Named], problems: list[str]) -> _Given:
     """Converts named values, and adds phrases about unusable ones to `problems`."""
     known, given, refused = all_settings(), _Given(), set()
-    for name, value, place in named:
+    for name, value, where in named:
         if name not in known:
             problems.append(_unknown(f"unknown setting {shown(name)}", name, known))
             continue
         try:
-            converted = known[name].convert(value, place)
+            converted = known[name].convert(value, where)
         except BadValue as error:
             problems.append(str(error))
             refused.add(name)
             continue
         given.values.pop(name, None)
-        given.places[name] = place
+        given.names[name] = where
         if converted is not None:
             given.values[name] = converted
     if not given.values.get("corpus") and "corpus" not in refused:
@@ -123,88 +123,86 @@ def _converted(named: Iterable[Named], problems: list[str]) -> _Given:
     return given
 
 
-def _wrong_alone(given: _Given) -> list[str]:
+def _problems_of_values(given: _Given) -> list[str]:
     """Returns phrases about values that are wrong by themselves."""
-    values, places, problems = given.values, given.places, []
+    values, names, problems = given.values, given.names, []
     problems += [
-        f"{places[name]} needs `init`, the run or the vectors to start from"
+        f"{names[name]} needs `init`, the run or the vectors to start from"
         for name in ("freeze", "extend_vocab")
         if values.get(name) and "init" not in values
     ]
     encoding = values.get("encoding", "utf-8")
     if not is_encoding(str(encoding)):
-        what = f"{places['encoding']} {shown(encoding)} is not a text encoding known to Python"
-        problems.append(f"{what}: try utf-8, latin-1, utf-16 or cp1252")
+        problem = f"{names['encoding']} {shown(encoding)} is not a text encoding known to Python"
+        problems.append(f"{problem}: try utf-8, latin-1, utf-16 or cp1252")
     return problems
 
 
-def _wrong_together(
+def _problems_of_combinations(
     config: Config, loss: LossEntry, given: _Given, lacking: list[str]
 ) -> list[str]:
     """Returns phrases about values that cannot be combined."""
-    problems, places, training = [], given.places, config.training
+    problems, names, training = [], given.names, config.training
     validated, patience = config.validation.valid is not None, config.validation.patience
     if patience and not validated:
-        problems.append(f"{places['patience']} {patience} needs `valid`, the text to validate on")
+        problems.append(f"{names['patience']} {patience} needs `valid`, the text to validate on")
     if training.engine in FUSED and lacking:
-        what = f"`engine` {training.engine} does not support {_listed(lacking)}"
-        problems.append(f"{what}: use `engine` autograd or auto")
+        problem = f"`engine` {training.engine} does not support {_listed(lacking)}"
+        problems.append(f"{problem}: use `engine` autograd or auto")
     if training.engine == TRITON and training.deterministic:
-        what = f"{places['deterministic']}: a GPU adds numbers in no fixed order; leave it out"
-        problems.append(f"{what}, or train on the CPU with `engine` hogwild")
+        problem = f"{names['deterministic']}: a GPU adds numbers in no fixed order; leave it out"
+        problems.append(f"{problem}, or train on the CPU with `engine` hogwild")
     if config.corpus.tokenizer_file and config.model.pieces and not config.only_vectors:
-        problems.append(
-            f"{places['subwords']} and {places['tokenizer']} both split words: omit one"
-        )
+        problems.append(f"{names['subwords']} and {names['tokenizer']} both split words: omit one")
     if config.corpus.vocab is not None:
         if config.start.extend_vocab:
-            problems.append(f"{places['extend_vocab']} adds words to those of `vocab`: omit one")
+            problems.append(f"{names['extend_vocab']} adds words to those of `vocab`: omit one")
         if config.model.pieces:
             problems.append(
-                f"{places['subwords']} makes the tokens, and `vocab` lists words: omit one"
+                f"{names['subwords']} makes the tokens, and `vocab` lists words: omit one"
             )
     if bool(config.model.pieces if config.only_vectors else config.model.ngram_lengths):
-        such = "lengths such as 3-6" if config.only_vectors else "a number such as 8000"
-        what = f"{places['subwords']} {config.model.subwords}"
-        problems.append(f"{what}: `model` {config.model.model} takes {such}, or 0")
+        accepted = "lengths such as 3-6" if config.only_vectors else "a number such as 8000"
+        problem = f"{names['subwords']} {config.model.subwords}"
+        problems.append(f"{problem}: `model` {config.model.model} takes {accepted}, or 0")
     if config.model.ngram_lengths and config.start.freeze:
-        what = f"{places['freeze']}: with `subwords`, old and new words share n-grams"
-        problems.append(f"{what}, so that no vector stays unchanged; omit one")
+        problem = f"{names['freeze']}: with `subwords`, old and new words share n-grams"
+        problems.append(f"{problem}, so that no vector stays unchanged; omit one")
     if config.only_vectors:
         if config.model.vectors != "input" and not loss.has_word_rows:
-            what = f"{places['vectors']} {config.model.vectors}: `loss` {loss.name}"
-            problems.append(f"{what} has no output row per word; use input, or another loss")
+            problem = f"{names['vectors']} {config.model.vectors}: `loss` {loss.name}"
+            problems.append(f"{problem} has no output row per word; use input, or another loss")
         changed = [name for name in ("vectors", "centre") if config.model.changes(name)]
         if config.model.ngram_lengths and changed:
-            what = f"{places[changed[0]]}: with `subwords`, n-grams give unknown words vectors"
-            problems.append(f"{what}, which would no longer fit the others; omit one")
+            problem = f"{names[changed[0]]}: with `subwords`, n-grams give unknown words vectors"
+            problems.append(f"{problem}, which would no longer fit the others; omit one")
         if training.optimizer not in DEFAULT_LR:
-            what = f"`optimizer` {training.optimizer} is only for `model` {LANGUAGE_MODEL}"
-            problems.append(f"{what}: use {_listed([*DEFAULT_LR])}")
+            problem = f"`optimizer` {training.optimizer} is only for `model` {LANGUAGE_MODEL}"
+            problems.append(f"{problem}: use {_listed([*DEFAULT_LR])}")
         return problems
     if config.lm.tied and not loss.tied:
-        what = f"`tied`: the output rows of `loss` {loss.name} are not words"
-        problems.append(f"{what}, so they cannot be the embeddings")
+        problem = f"`tied`: the output rows of `loss` {loss.name} are not words"
+        problems.append(f"{problem}, so they cannot be the embeddings")
     if config.lm.output_bias and not loss.bias:
         problems.append(f"`output_bias`: `loss` {loss.name} has no biases; leave it out")
     if config.start.init is not None:
-        what = f"{places['init']} is only for word vectors, not for `model` {LANGUAGE_MODEL}"
-        problems.append(f"{what}: leave it out")
+        problem = f"{names['init']} is only for word vectors, not for `model` {LANGUAGE_MODEL}"
+        problems.append(f"{problem}: leave it out")
     return problems + language_model.problems(config.lm, validated)
 
 
 def _notes(config: Config, loss: LossEntry, given: _Given) -> list[str]:
     """Returns sentences about settings that were given but have no effect."""
     notes = []
-    for name in given.places:
+    for name in given.names:
         if (losses := losses_with(name)) and loss.name not in losses:
             notes += given.note([name], f"by `loss` {loss.name} (only by {_listed(losses)})")
     model, engine = config.model.model, config.training.engine
     if config.only_vectors:
-        idle = [name for name in given.places if name in settings_of(LanguageModelSettings)]
+        idle = [name for name in given.names if name in settings_of(LanguageModelSettings)]
         notes += given.note(idle, f"by `model` {model} (only by {LANGUAGE_MODEL})")
     else:
-        notes += language_model.notes(config.lm.arch, given.values, given.places)
+        notes += language_model.notes(config.lm.arch, given.values, given.names)
         notes += given.note(groups.WORD_VECTORS_ONLY, f"by `model` {model}")
     if config.corpus.vocab is not None:
         notes += given.note(groups.CHOOSE_WORDS, "with `vocab`, which lists the words to keep")
@@ -226,7 +224,7 @@ def _notes(config: Config, loss: LossEntry, given: _Given) -> list[str]:
 
 def _why_engine(config: Config, given: _Given, lacking: list[str]) -> str:
     if given.values.get("engine", "auto") != "auto":
-        return f"given by {given.places['engine']}"
+        return f"given by {given.names['engine']}"
     if lacking:
         return f"{_listed(lacking)} {'needs' if len(lacking) == 1 else 'need'} it"
     if config.training.engine not in FUSED:
@@ -252,7 +250,7 @@ def _read_yaml(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], lis
 
     pairs, problems = read_settings(path)
     several = f"losses in {path} is for w2v compare; w2v train trains one `loss`"
-    every, of_losses, found = all_settings(), loss_settings(), []
+    every, of_losses, settings = all_settings(), loss_settings(), []
     for key, value in pairs:
         name = key.removeprefix("loss.")
         known = every if key == name else of_losses
@@ -263,10 +261,10 @@ def _read_yaml(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], lis
             near = known if len(problems) < MAX_PROBLEMS else ()
             problems.append(_unknown(f"unknown key {shown(key)} in {path}", name, near))
         else:
-            found.append((name, value))
-    return found, problems
+            settings.append((name, value))
+    return settings, problems
 
 
-def _unknown(what: str, name: str, known: Iterable[str]) -> str:
+def _unknown(problem: str, name: str, known: Iterable[str]) -> str:
     guess = nearest(name, known)
-    return f"{what} (did you mean {guess!r}?)" if guess else what
+    return f"{problem} (did you mean {guess!r}?)" if guess else problem

@@ -63,7 +63,7 @@ class Setting:
         return "--" + self.name.replace("_", "-")
 
     @property
-    def told_default(self) -> str:
+    def default_in_words(self) -> str:
         """The default in words, such as "5; lm 1" or "yes"; empty if there is none to show."""
         if self.default_text is not None or self.default in (None, ()) or self.default is False:
             return self.default_text or ""
@@ -81,7 +81,7 @@ class Setting:
         return ", ".join(text.format(_plain(limit)) for text, limit in limits if limit is not None)
 
     @property
-    def wanted(self) -> str:
+    def allowed(self) -> str:
         """A description of allowed values for an error message: "a whole number, 1 or more"."""
         if self.choices is not None:
             return ", ".join(self.choices) + self._others
@@ -107,7 +107,7 @@ class Setting:
         if value is None:
             if self.optional:
                 return None
-            raise BadValue(f"{where} has no value: give {self.wanted}")
+            raise BadValue(f"{where} has no value: give {self.allowed}")
         match self.kind:
             case "int" | "float":
                 return self._to_number(value, where)
@@ -131,7 +131,7 @@ class Setting:
                     number = int(value) if whole else float(value)
                 if not (problem := self._out_of_range(number)):
                     return number
-        raise BadValue(f"{where} {_shown(value)} {problem}: give {self.wanted}")
+        raise BadValue(f"{where} {_shown(value)} {problem}: give {self.allowed}")
 
     def _out_of_range(self, number: int | float) -> str:
         """Returns what is wrong with the number, "" if nothing is."""
@@ -153,7 +153,7 @@ class Setting:
         text = value.strip() if isinstance(value, str) and self.choices is not None else str(value)
         if self.choices is None:
             if not text:
-                raise BadValue(f"{where} is empty: give {self.wanted}")
+                raise BadValue(f"{where} is empty: give {self.allowed}")
             try:
                 return _checked_text(text if self.read is None else self.read(text), where)
             except BadValue:
@@ -166,7 +166,7 @@ class Setting:
             return _checked_text(text, where)
         guess = nearest(text, self.choices)
         hint = f" (did you mean {guess}?)" if guess else ""
-        raise BadValue(f"{where} {_shown(text)} is not one of {self.wanted}{hint}")
+        raise BadValue(f"{where} {_shown(text)} is not one of {self.allowed}{hint}")
 
 
 def setting(default: Any, help: str, **facts: Any) -> Any:
@@ -177,7 +177,7 @@ def setting(default: Any, help: str, **facts: Any) -> Any:
 def settings_of(cls: type) -> dict[str, Setting]:
     """Returns the settings of a dataclass by name, in order of declaration. Its module must import
     annotations from __future__, since kinds are parsed from the text of the annotations."""
-    found = {}
+    settings = {}
     for field in dataclasses.fields(cls):
         if _KEY in field.metadata:
             kind, *others = str(field.type).split(" | ")
@@ -185,8 +185,8 @@ def settings_of(cls: type) -> dict[str, Setting]:
             depends, facts = field.default is AUTO, field.metadata[_KEY]
             default: Any = None if depends else field.default
             optional = depends or "None" in others
-            found[field.name] = Setting(field.name, kind, optional, default, **facts)
-    return found
+            settings[field.name] = Setting(field.name, kind, optional, default, **facts)
+    return settings
 
 
 def _plain(value: float | None) -> str:
@@ -222,8 +222,8 @@ def _to_words(value: object, where: str) -> tuple[str, ...]:
         raise BadValue(f"{where} {_shown(value)} is not a string or a list of strings")
     for item in items:
         if not isinstance(item, str) or not item:
-            wanted = "give a string or a list of strings"
-            raise BadValue(f"{where}: {_shown(item)} is not a name: {wanted}")
+            expected = "give a string or a list of strings"
+            raise BadValue(f"{where}: {_shown(item)} is not a name: {expected}")
         _checked_text(item, where)
     return tuple(items)
 

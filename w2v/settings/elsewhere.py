@@ -69,7 +69,7 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
 
 def renamed(name: str, candidates: Iterable[str]) -> str | None:
     """Returns the candidate for which `name` is another spelling, or another system's name."""
-    bare = {_bare(each): each for each in candidates}
+    bare = {_bare(candidate): candidate for candidate in candidates}
     for ours in (name, NAMES_OF_VALUES.get(_bare(name)), NAMES_OF_SETTINGS.get(_bare(name))):
         ours, _, value = (ours or NOTHING).partition(" ")
         if _bare(ours) in bare:

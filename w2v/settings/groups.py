@@ -306,12 +306,12 @@ GROUPS: dict[str, type] = {
 def loss_settings() -> dict[str, Setting]:
     """Returns the settings of all losses by name, ordered by how many losses have them. A name that
     several losses share has the same meaning in each."""
-    found = {
+    every = {
         name: setting
         for entry in LOSSES.values()
         for name, setting in settings_of(entry.options).items()
     }
-    return {name: found[name] for name in sorted(found, key=lambda name: -len(losses_with(name)))}
+    return {name: every[name] for name in sorted(every, key=lambda name: -len(losses_with(name)))}
 
 
 def losses_with(name: str) -> list[str]:
@@ -321,9 +321,9 @@ def losses_with(name: str) -> list[str]:
 
 def all_settings() -> dict[str, Setting]:
     """Returns every setting by name, in the order of the documentation."""
-    found: dict[str, Setting] = {}
+    every: dict[str, Setting] = {}
     for name, group in GROUPS.items():
-        found |= settings_of(group)
+        every |= settings_of(group)
         if name == "training":
-            found |= loss_settings()
-    return found
+            every |= loss_settings()
+    return every

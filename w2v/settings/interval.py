@@ -31,8 +31,8 @@ def parse_interval(text: str) -> Interval:
         amount = round(number * WORDS[unit]) if unit in WORDS else number * SECONDS[unit]
         if amount > 0:
             return Interval(amount, unit in WORDS)
-    known = "give a time such as 30s, 5m or 2h, or words such as 500k or 2M"
-    raise ValueError(f"{text!r} is not an interval: {known}")
+    remedy = "give a time such as 30s, 5m or 2h, or words such as 500k or 2M"
+    raise ValueError(f"{text!r} is not an interval: {remedy}")
 
 
 def checked_interval(text: str) -> str:
@@ -61,5 +61,5 @@ def checked_subwords(text: str) -> str:
         return f"{int(match[1])}-{int(match[2])}"
     if re.fullmatch("[0-9]{1,9}", text.strip()):
         return str(int(text))
-    known = "give the shortest and the longest, such as 3-6 (lm: how many, such as 8000)"
-    raise ValueError(f"{text!r} is not a range of lengths: {known}")
+    remedy = "give the shortest and the longest, such as 3-6 (lm: how many, such as 8000)"
+    raise ValueError(f"{text!r} is not a range of lengths: {remedy}")

@@ -101,29 +101,29 @@ class Keywords(TypedDict, total=False):
 
 def with_keywords(function: Function) -> Function:
     """A decorator that lists all settings in a function's signature and docstring."""
-    own = inspect.signature(function)
-    settings = [each for name, each in all_settings().items() if name in Keywords.__annotations__]
-    parameters = [each for each in own.parameters.values() if each.kind is not each.VAR_KEYWORD]
-    for each in settings:
-        kind = Keywords.__annotations__[each.name].__forward_arg__
-        default = None if each.default == () else each.default
+    signature = inspect.signature(function)
+    settings = [s for name, s in all_settings().items() if name in Keywords.__annotations__]
+    parameters = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    for setting in settings:
+        kind = Keywords.__annotations__[setting.name].__forward_arg__
+        default = None if setting.default == () else setting.default
         parameters.append(
             inspect.Parameter(
-                each.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind
+                setting.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind
             )
         )
-    function.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+    function.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     listed = "\n".join(map(_described, settings))
     function.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n\nSettings:\n{listed}"
     return function
 
 
 def _described(setting: Setting) -> str:
-    default = setting.told_default if setting.name != "output" else "a temporary directory"
+    default = setting.default_in_words if setting.name != "output" else "a temporary directory"
     facts = [" | ".join(setting.choices or ()), setting.range_text]
     details = "; ".join(filter(None, [*facts, f"default: {default}" if default else ""]))
-    only = f"{', '.join(losses)}: " if (losses := losses_with(setting.name)) else ""
-    text = f"{setting.name}: {only}{setting.help}{f' [{details}]' if details else ''}"
+    of_losses = f"{', '.join(losses)}: " if (losses := losses_with(setting.name)) else ""
+    text = f"{setting.name}: {of_losses}{setting.help}{f' [{details}]' if details else ''}"
     return "\n        ".join(textwrap.wrap(f"    {text}", 92, break_on_hyphens=False))
 
 
@@ -139,5 +139,5 @@ def plain(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
+        return [_plain(item) for item in value]
     return value.tolist() if hasattr(value, "dtype") and hasattr(value, "tolist") else value

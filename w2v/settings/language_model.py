@@ -115,8 +115,8 @@ def resolved(given: Mapping[str, Any], dim: int, optimizer: str, has_bias: bool)
         "schedule": falling if sgd else "cosine",
         "warmup": 0.0 if sgd else 0.02,
     }
-    mine = {name: given[name] for name in settings_of(LanguageModelSettings) if name in given}
-    values = of_arch | {name: mine[name] for name in mine if has(arch, name)}
+    chosen = {name: given[name] for name in settings_of(LanguageModelSettings) if name in given}
+    values = of_arch | {name: chosen[name] for name in chosen if has(arch, name)}
     return {"heads": fitting_heads(values["hidden"])} | values
 
 
@@ -138,28 +138,28 @@ def unused(settings: LanguageModelSettings, optimizer: str) -> list[str]:
 
 def problems(settings: LanguageModelSettings, validated: bool) -> list[str]:
     """Returns phrases about impossible combinations; `validated`: whether `valid` is given."""
-    found, heads, width = [], settings.heads, settings.hidden
+    phrases, heads, width = [], settings.heads, settings.hidden
     if settings.arch == "transformer" and width % heads:
-        what = f"`heads` {heads} does not divide the layers' width, {width}"
-        found.append(f"{what}: change `heads` or `hidden`")
+        problem = f"`heads` {heads} does not divide the layers' width, {width}"
+        phrases.append(f"{problem}: change `heads` or `hidden`")
     elif settings.arch == "transformer" and width // heads % 2 and settings.positions == "rotary":
-        found.append(
+        phrases.append(
             f"`positions` rotary needs heads of even width, but each has {width // heads}:"
             " change `heads` or `hidden`, or use `positions` learned"
         )
     if settings.schedule == "plateau" and not validated:
-        found.append("`schedule` plateau needs `valid`, a text to validate on")
-    return found
+        phrases.append("`schedule` plateau needs `valid`, a text to validate on")
+    return phrases
 
 
-def notes(arch: str, given: Mapping[str, Any], places: Mapping[str, str]) -> list[str]:
-    """Returns sentences about settings given without effect; `places`: how the user named them."""
-    found = [
-        f"{places[name]} is not used by `arch` {arch} (only by {', '.join(architectures)})"
+def notes(arch: str, given: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
+    """Returns sentences about settings given without effect; `names`: how the user named them."""
+    sentences = [
+        f"{names[name]} is not used by `arch` {arch} (only by {', '.join(architectures)})"
         for name, architectures in ONLY_FOR.items()
-        if name in places and arch not in architectures and given[name] not in (None, False)
+        if name in names and arch not in architectures and given[name] not in (None, False)
     ]
     usual = {"min_count": 1, "max_vocab": 0} if given.get("subwords", "0") != "0" else {}
     idle = [name for name, value in usual.items() if given.get(name, value) != value]
     why = "is not used with `subwords`, which cover all words"
-    return found + [f"{places[name]} {why}" for name in idle]
+    return sentences + [f"{names[name]} {why}" for name in idle]

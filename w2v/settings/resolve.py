@@ -38,39 +38,39 @@ def resolve(given: Mapping[str, Any]) -> dict[str, Any]:
     loss = given.get("loss", LM_LOSS if is_lm else WORDS_LOSS)
     values: dict[str, Any] = {}
     for group in (*GROUPS.values(), LOSSES[loss].options):
-        for name, found in settings_of(group).items():
+        for name, setting in settings_of(group).items():
             # None if the default depends on other settings
-            values[name] = found.default if found.lm is None or not is_lm else found.lm
+            values[name] = setting.default if setting.lm is None or not is_lm else setting.lm
     values |= given
-    here = place_or_alone().local_size  # number of processes that share the cores
-    values["threads"] = values["threads"] or max(1, available_cores() // here)
+    processes = place_or_alone().local_size  # number of processes that share the cores
+    values["threads"] = values["threads"] or max(1, available_cores() // processes)
     return _resolve_lm(given, values) if is_lm else _resolve_words(given, values)
 
 
-def beyond(engine: str, values: Mapping[str, Any]) -> list[str]:
+def unsupported(engine: str, values: Mapping[str, Any]) -> list[str]:
     """Returns the settings that an engine with fused kernels does not support."""
     if values["model"] == LANGUAGE_MODEL:
         return [f"`model` {LANGUAGE_MODEL}"]
     device, optimizer, ranks = values["device"], values["optimizer"], place_or_alone().size
-    asked = {
+    obstacles = {
         f"`loss` {values['loss']}": not LOSSES[values["loss"]].fused,
         f"`optimizer` {optimizer}": optimizer not in (None, "sgd"),
         f"`device` {device}": device.startswith("cuda"),
         "`freeze`": values["freeze"],
     }
     if engine == TRITON:
-        asked[f"`device` {device}"] = device == "cpu" and not interprets_triton()
-        asked[f"`subwords` {values['subwords']}"] = values["subwords"] != "0"
-        asked[f"a run over {ranks} ranks"] = ranks > 1
-        dim, window, held = values["dim"], values["window"], f"`dim` {values['dim']}"
+        obstacles[f"`device` {device}"] = device == "cpu" and not interprets_triton()
+        obstacles[f"`subwords` {values['subwords']}"] = values["subwords"] != "0"
+        obstacles[f"a run over {ranks} ranks"] = ranks > 1
+        dim, window, size = values["dim"], values["window"], f"`dim` {values['dim']}"
         scored = values["negatives"] + 1 if LOSSES[values["loss"]].draws_noise else 0
         floats = warp_floats(scored, values["model"] == "cbow")
         if floats < WARP_FLOATS and window <= widest_window(dim):
-            held = f"`negatives` {values['negatives']} at {held}"
+            size = f"`negatives` {values['negatives']} at {size}"
         widest = widest_window(dim, floats)
-        at_most = f"`window` {window} at {held} (at most {widest})"
-        asked[at_most if widest > 0 else held] = window > widest
-    return [text for text, much in asked.items() if much]
+        at_most = f"`window` {window} at {size} (at most {widest})"
+        obstacles[at_most if widest > 0 else size] = window > widest
+    return [text for text, applies in obstacles.items() if applies]
 
 
 def fused_engine(device: str) -> str:
@@ -81,7 +81,7 @@ def fused_engine(device: str) -> str:
 def _resolve_words(given: Mapping[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     if values["engine"] == "auto":
         engine = fused_engine(values["device"])
-        lacks = beyond(engine, values) or (engine == TRITON and not has_triton())
+        lacks = unsupported(engine, values) or (engine == TRITON and not has_triton())
         values["engine"] = "autograd" if lacks else engine
     fused = values["engine"] in FUSED
     if values["optimizer"] is None:

@@ -22,9 +22,9 @@ NUMERIC = {"type": "string", "pattern": r"^[-+]?[0-9.]+([eE][-+]?[0-9]+)?$"}
 
 def json_schema() -> dict[str, Any]:
     """Returns the schema of the YAML files for `config`."""
-    settings, own = all_settings(), loss_settings()
+    settings, loss_options = all_settings(), loss_settings()
     every = _properties(settings)
-    loss = {"name": {"enum": list(LOSSES)}, **_properties(own)}
+    loss = {"name": {"enum": list(LOSSES)}, **_properties(loss_options)}
     mapping = {"type": "object", "properties": loss, "additionalProperties": False}
     every["loss"] = {**every["loss"], "anyOf": [{"enum": list(LOSSES)}, mapping]}
     del every["loss"]["enum"]
@@ -56,17 +56,17 @@ def _properties(settings: dict[str, Setting]) -> dict[str, Any]:
 
 
 def _property(setting: Setting) -> dict[str, Any]:
-    found: dict[str, Any] = {"description": setting.help}
+    schema: dict[str, Any] = {"description": setting.help}
     if setting.default not in (None, ()):
-        found["default"] = setting.default
+        schema["default"] = setting.default
     if setting.kind == "words":
         entry = {"type": ["string", "integer"]}
-        return {**found, "type": ["array", *entry["type"]], "items": entry}
+        return {**schema, "type": ["array", *entry["type"]], "items": entry}
     if setting.or_file:
         paths = {"type": "string", "pattern": re.escape(setting.or_file) + "$"}
-        return {**found, "anyOf": [{"enum": [*(setting.choices or ())]}, paths]}
+        return {**schema, "anyOf": [{"enum": [*(setting.choices or ())]}, paths]}
     if setting.choices is not None and not setting.or_number:
-        return {**found, "enum": [*setting.choices, *([None] if setting.optional else [])]}
+        return {**schema, "enum": [*setting.choices, *([None] if setting.optional else [])]}
     limits = {"minimum": setting.low, "exclusiveMinimum": setting.above, "maximum": setting.high}
     kind: dict[str, Any] = {"type": TYPES[setting.kind]}
     kind |= {name: limit for name, limit in limits.items() if limit is not None}
@@ -79,7 +79,7 @@ def _property(setting: Setting) -> dict[str, Any]:
         kinds = [{"type": ["string", "number"]}]
     if setting.optional:
         kinds.append({"type": "null"})
-    return {**found, **(kinds[0] if len(kinds) == 1 else {"anyOf": kinds})}
+    return {**schema, **(kinds[0] if len(kinds) == 1 else {"anyOf": kinds})}
 
 
 def template() -> str:
@@ -89,7 +89,7 @@ def template() -> str:
         if name in settings_of(OutputSettings):
             continue
         depends = setting.default_text is not None or setting.lm is not None
-        default = f" [{setting.told_default}]" if depends else ""
+        default = f" [{setting.default_in_words}]" if depends else ""
         value = "" if setting.default is None else json.dumps(setting.default)
         lines += ["", f"# {setting.help}{default}"]
         lines += [f"# {name.replace('_', '-')}: {value}".rstrip()]

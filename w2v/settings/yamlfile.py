@@ -48,8 +48,8 @@ def read_settings(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], 
         reason = _short(error.problem or error.context)
         raise InputError(f"`config` {path}{line}: {reason}; correct the YAML there") from None
     except RecursionError:
-        what = "is not a YAML file of settings: it is nested too deeply"
-        raise InputError(f"`config` {path} {what}") from None
+        problem = "is not a YAML file of settings: it is nested too deeply"
+        raise InputError(f"`config` {path} {problem}") from None
     except (yaml.YAMLError, ValueError) as error:
         reason = _short(getattr(error, "reason", error))
         raise InputError(f"`config` {path} is not YAML: {reason}") from None
@@ -57,14 +57,14 @@ def read_settings(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], 
         raise InputError(f"`config` {path} is not a list of `key: value` lines, such as `dim: 100`")
     folder = os.path.dirname(os.path.abspath(path)) if path != "-" else os.curdir
     known = all_settings()
-    pairs = [(key, _beside(folder, known.get(str(key)), value)) for key, value in pairs]
+    pairs = [(key, _resolved(folder, known.get(str(key)), value)) for key, value in pairs]
     return _check_keys(pairs, path)
 
 
-def _beside(folder: str, setting: Setting | None, value: Any) -> Any:
+def _resolved(folder: str, setting: Setting | None, value: Any) -> Any:
     """Returns the value of a setting; a relative path that exists in `folder` becomes absolute."""
     if isinstance(value, list):
-        return [_beside(folder, setting, each) for each in value]
+        return [_resolved(folder, setting, item) for item in value]
     if setting is None or setting.path == "written" or not setting.is_path(value):
         return value
     if not isinstance(value, str) or value in ("", "-") or "\0" in value:

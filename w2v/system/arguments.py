@@ -26,10 +26,10 @@ def asks(**checks: Check) -> Callable[[Function], Function]:
 
         @wraps(function)
         def checked(*args: Any, **named: Any) -> Any:
-            given = signature.bind(*args, **named)
-            for name in checks.keys() & given.arguments.keys():
-                given.arguments[name] = checks[name](name, given.arguments[name])
-            return function(*given.args, **given.kwargs)
+            bound = signature.bind(*args, **named)
+            for name in checks.keys() & bound.arguments.keys():
+                bound.arguments[name] = checks[name](name, bound.arguments[name])
+            return function(*bound.args, **bound.kwargs)
 
         return checked  # type: ignore[return-value]
 
@@ -51,7 +51,7 @@ def path(name: str, value: Any) -> str:
     raise InputError(f"`{name}` {shown(value)} is not a path") from None
 
 
-def items(name: str, value: Any, wanted: str = "list") -> list[Any]:
+def items(name: str, value: Any, expected: str = "list") -> list[Any]:
     """Returns an iterable other than a string as a list. Raises InputError, "is not a WANTED", for
     anything else."""
     try:
@@ -59,7 +59,7 @@ def items(name: str, value: Any, wanted: str = "list") -> list[Any]:
             return list(value)
     except TypeError:
         pass
-    raise InputError(f"`{name}` {shown(value)} is not a {wanted}") from None
+    raise InputError(f"`{name}` {shown(value)} is not a {expected}") from None
 
 
 def text(name: str, value: Any) -> str:
@@ -84,7 +84,7 @@ def each_text(name: str, value: Any) -> Iterator[str | list[str]]:
 
 
 def _text_or_words(name: str, value: Any) -> str | list[str]:
-    return value if isinstance(value, str) else [text(name, each) for each in items(name, value)]
+    return value if isinstance(value, str) else [text(name, item) for item in items(name, value)]
 
 
 def one_of(choices: Iterable[str]) -> Check:
@@ -92,19 +92,19 @@ def one_of(choices: Iterable[str]) -> Check:
     def check(name: str, value: Any) -> str:
         if isinstance(value, str) and value in choices:
             return value
-        given = shown(value).strip("'") or "''"
-        raise InputError(f"`{name}` {given} is unknown; use one of {', '.join(choices)}")
+        printed = shown(value).strip("'") or "''"
+        raise InputError(f"`{name}` {printed} is unknown; use one of {', '.join(choices)}")
 
     return check
 
 
-def kind(of: type | tuple[type, ...], what: str) -> Check:
-    """Returns a check for instances of a type, which the message calls `what`."""
+def kind(of: type | tuple[type, ...], noun: str) -> Check:
+    """Returns a check for instances of a type, which the message calls `noun`."""
 
     def check(name: str, value: Any) -> Any:
         if isinstance(value, of):
             return value
-        raise InputError(f"`{name}` {shown(value)} is not a {what}")
+        raise InputError(f"`{name}` {shown(value)} is not a {noun}")
 
     return check
 
@@ -112,20 +112,20 @@ def kind(of: type | tuple[type, ...], what: str) -> Check:
 def number(low: float, *, whole: bool = False, high: float = math.inf) -> Check:
     """Returns a check for a finite number from `low` to `high`."""
     limits = f"{low:g} or more" if high == math.inf else f"{low:g} to {high:g}"
-    wanted = f"{'whole ' if whole else ''}number of {limits}"
+    expected = f"{'whole ' if whole else ''}number of {limits}"
 
     def check(name: str, value: Any) -> int | float:
         try:
-            found: int | float = value.__index__() if whole else float(value)
+            result: int | float = value.__index__() if whole else float(value)
             if (
                 not isinstance(value, (bool, str))
-                and low <= found <= high
-                and abs(found) < math.inf
+                and low <= result <= high
+                and abs(result) < math.inf
             ):
-                return found
+                return result
         except (TypeError, ValueError, OverflowError, AttributeError):
             pass
-        raise InputError(f"`{name}` {shown(value)} is not a {wanted}") from None
+        raise InputError(f"`{name}` {shown(value)} is not a {expected}") from None
 
     return check
 

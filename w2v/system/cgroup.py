@@ -24,6 +24,6 @@ def group_folders(root: Path, controller: str) -> Iterator[Path]:
             groups[top / controller] = groups[top / controllers] = group
     for mount, group in groups.items():
         folder = mount / group.strip("/")
-        for one in (folder, *folder.parents):
-            if one == mount or mount in one.parents:
-                yield one
+        for ancestor in (folder, *folder.parents):
+            if ancestor == mount or mount in ancestor.parents:
+                yield ancestor

@@ -40,8 +40,8 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         dispatcher: Any = njit(**options)(function)
         dispatcher._cache = KernelCache(function, options)
-        found: Callable[..., Any] = dispatcher
-        return found
+        kernel: Callable[..., Any] = dispatcher
+        return kernel
 
     return decorate
 
@@ -114,8 +114,8 @@ class KernelCache:
         versions = sys.implementation.cache_tag, numba.__version__, llvmlite.__version__
         key = (str(signature), codegen.magic_tuple(), function.__code__.co_code, cells)
         digest = hashlib.sha256(repr((*key, self._options, source, versions)).encode())
-        place = f"{function.__module__}.{function.__name__}".removeprefix("w2v.")
-        return f"{place}-{digest.hexdigest()[:32]}{SUFFIX}"
+        name = f"{function.__module__}.{function.__name__}".removeprefix("w2v.")
+        return f"{name}-{digest.hexdigest()[:32]}{SUFFIX}"
 
 
 @cache
@@ -130,13 +130,13 @@ def _source_digest(folder: Path) -> str:
 def _folders() -> tuple[list[Path], Path | None, bool]:
     """Returns the folders to read from, the one to write to (None: nowhere), and whether that is
     only the last resort."""
-    given = os.environ.get("NUMBA_CACHE_DIR")
-    usual = [Path(given)] if given else [Path(__file__).parents[1] / "__pycache__"]
-    if not given and (own := user_caches()) is not None:
-        usual.append(own)
-    found = next((folder for folder in usual if _takes_files(folder)), None)
-    if found is not None:
-        return usual, found, False
+    named = os.environ.get("NUMBA_CACHE_DIR")
+    usual = [Path(named)] if named else [Path(__file__).parents[1] / "__pycache__"]
+    if not named and (of_user := user_caches()) is not None:
+        usual.append(of_user)
+    writable = next((folder for folder in usual if _takes_files(folder)), None)
+    if writable is not None:
+        return usual, writable, False
     last = own_temporary_folder()
     return [*usual, last] if last else usual, last, True
 
@@ -159,7 +159,7 @@ def own_temporary_folder() -> Path | None:
         with suppress(FileExistsError):
             folder.mkdir(mode=0o700)
         status = folder.lstat()
-        own = stat.S_ISDIR(status.st_mode) and status.st_uid == user
-        if own and not status.st_mode & 0o077 and _takes_files(folder):
+        is_own = stat.S_ISDIR(status.st_mode) and status.st_uid == user
+        if is_own and not status.st_mode & 0o077 and _takes_files(folder):
             return folder
     return None

@@ -121,14 +121,14 @@ class _RawInput(io.RawIOBase):
         self, file: IO[bytes], advance: Callable[[int], None] | None, size: int | None
     ) -> None:
         self._file, self._advance = file, advance
-        self._left = sys.maxsize if size is None else size
+        self._remaining = sys.maxsize if size is None else size
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        data = self._file.read(min(len(buffer), self._left, RAW_BUFFER_BYTES))
-        self._left -= len(data)
+        data = self._file.read(min(len(buffer), self._remaining, RAW_BUFFER_BYTES))
+        self._remaining -= len(data)
         buffer[: len(data)] = data
         if self._advance is not None:
             self._advance(len(data))

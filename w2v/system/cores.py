@@ -12,8 +12,8 @@ from w2v.system.cgroup import group_folders
 
 def available_cores(root: Path = Path("/")) -> int:
     """Returns the number of usable cores, at least 1; see `group_folders` on `root`."""
-    known = hasattr(os, "sched_getaffinity")
-    affinity = len(os.sched_getaffinity(0)) if known else os.cpu_count() or 1
+    has_affinity = hasattr(os, "sched_getaffinity")
+    affinity = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
     quotas = map(_quota, group_folders(root, "cpu"))
     return max(1, min([affinity, *(math.ceil(quota) for quota in quotas if quota is not None)]))
 

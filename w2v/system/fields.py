@@ -42,15 +42,15 @@ def is_number(field: str) -> bool:
 def quotes(lines: Sequence[str], mark: str) -> bool:
     """Returns whether fields are quoted as by spreadsheets: quotation marks are valid in more lines
     than they are invalid in."""
-    good = bad = 0
+    valid = invalid = 0
     for line in lines:
         if line.startswith('"') or f'{mark}"' in line:
             try:
                 split(line, mark, quoted=True)
-                good += 1
+                valid += 1
             except ValueError:
-                bad += 1
-    return good > bad
+                invalid += 1
+    return valid > invalid
 
 
 def split(line: str, mark: str, quoted: bool = False) -> list[str]:

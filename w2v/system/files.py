@@ -28,11 +28,11 @@ def absolute(name: str) -> str:
     return name if name == "-" or name.startswith(HUB) else os.path.abspath(name)
 
 
-def named(path: str | os.PathLike[str], what: str) -> Path:
-    """Returns the path of `what` (for messages), which need not exist. Raises InputError if the
+def named(path: str | os.PathLike[str], noun: str) -> Path:
+    """Returns the path of `noun` (for messages), which need not exist. Raises InputError if the
     name is empty or invalid, or its folder cannot be accessed."""
     if not os.fspath(path):
-        raise InputError(f"the name of {what} is empty: give a path")
+        raise InputError(f"the name of {noun} is empty: give a path")
     try:
         os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -194,10 +194,10 @@ def clean_up(path: Path) -> None:
     what it was about to replace. The caller must hold the lock of `path`."""
     pattern = re.compile(re.escape(f".{path.name}.") + r"[a-z0-9_]{8}\.(tmp|old)")
     try:
-        left = [entry for entry in path.parent.iterdir() if pattern.fullmatch(entry.name)]
+        leftovers = [entry for entry in path.parent.iterdir() if pattern.fullmatch(entry.name)]
     except OSError:
         return
-    for entry in left:
+    for entry in leftovers:
         try:
             if entry.is_symlink():  # not made by w2v: remove the link, but not its target
                 entry.unlink()
@@ -238,8 +238,8 @@ def check_writable(path: str | os.PathLike[str], *, overwrite: bool) -> None:
     if os.path.lexists(target) and not overwrite:
         raise InputError(f"{named} exists already: choose another name, or add `overwrite`")
     if not os.path.isdir(parent):
-        what = "is not a folder" if os.path.lexists(parent) else "does not exist"
-        raise InputError(f"{named}: the folder {parent} {what}; create it first")
+        problem = "is not a folder" if os.path.lexists(parent) else "does not exist"
+        raise InputError(f"{named}: the folder {parent} {problem}; create it first")
     try:
         probe = tempfile.mkdtemp(".tmp", f".{target.name}.", parent)
         with suppress(FileNotFoundError):  # the process that holds the lock may clean it up

@@ -7,11 +7,11 @@ from typing import Any
 HOST = "cpu"  # the kind of device whose values the program sees at once
 
 
-def distant(place: Any) -> bool:
+def distant(holder: Any) -> bool:
     """Whether to see a value of a tensor, or on a device, is to wait for a GPU until it has done
     all it was told. What is chosen by values elsewhere is arranged then so that none need be
     seen."""
-    kind: str = getattr(place, "device", place).type
+    kind: str = getattr(holder, "device", holder).type
     return kind != HOST
 
 

@@ -27,8 +27,8 @@ def read_object(path: Path, limit: int = MAX_BYTES) -> dict[str, Any]:
         raise ValueError(f"{path} is not a JSON object")
     level: list[Any] = [value]
     for _ in range(MAX_DEPTH):
-        inner = (each.values() if isinstance(each, dict) else each for each in level)
-        level = [each for values in inner for each in values if isinstance(each, (dict, list))]
+        inner = (item.values() if isinstance(item, dict) else item for item in level)
+        level = [item for values in inner for item in values if isinstance(item, (dict, list))]
     if level:  # so that callers can traverse it recursively without overflow
         raise ValueError(f"{path} is nested too deeply")
     return value
@@ -37,9 +37,9 @@ def read_object(path: Path, limit: int = MAX_BYTES) -> dict[str, Any]:
 def plain(value: Any) -> Any:
     """Converts a value for JSON: NaN and infinity (an overflown perplexity) become null."""
     if isinstance(value, Mapping):
-        return {str(name): plain(each) for name, each in value.items()}
+        return {str(name): plain(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(each) for each in value]
+        return [plain(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

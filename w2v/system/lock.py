@@ -57,8 +57,8 @@ def _lock_file(file: Path, path: Path) -> int | None:
             if descriptor is not None:
                 stack.callback(os.close, descriptor)
             if descriptor is None or _is_foreign(descriptor):
-                what = "has the name of the lock file, but was not written by a run"
-                raise InputError(f"{file} {what}: move it away")
+                problem = "has the name of the lock file, but was not written by a run"
+                raise InputError(f"{file} {problem}: move it away")
             if not _lock(descriptor, path, _content(descriptor)):
                 return None
             with suppress(FileNotFoundError):
@@ -95,9 +95,9 @@ def _lock(descriptor: int, path: Path, owner: str) -> bool:
     except OSError as error:
         if error.errno not in TAKEN:
             return False
-        who = f"process {owner}" if owner.isdigit() else "another process"
+        holder = f"process {owner}" if owner.isdigit() else "another process"
         remedy = "wait until it ends, or name another `output`"
-        raise InputError(f"{path} is being written by another run ({who}): {remedy}") from None
+        raise InputError(f"{path} is being written by another run ({holder}): {remedy}") from None
     return True
 
 

@@ -33,11 +33,11 @@ def available_memory(root: Path = Path("/")) -> int | None:
     """Returns the bytes that can be allocated without swapping, None if unknown: the free memory,
     limited by what the cgroup of this process and its ancestors still allow. See `group_folders` on
     `root`."""
-    known = [_field(root / "proc/meminfo", "MemAvailable:", 1024)]
+    limits = [_field(root / "proc/meminfo", "MemAvailable:", 1024)]
     for folder in group_folders(root, "memory"):
-        known.append(_left(folder, "memory.max", "memory.current", ""))
-        known.append(_left(folder, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_"))
-    return min((bytes for bytes in known if bytes is not None), default=None)
+        limits.append(_unused(folder, "memory.max", "memory.current", ""))
+        limits.append(_unused(folder, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_"))
+    return min((bytes for bytes in limits if bytes is not None), default=None)
 
 
 def check_free(task: str, needed: int, remedy: str) -> None:
@@ -49,16 +49,16 @@ def check_free(task: str, needed: int, remedy: str) -> None:
         raise RunError(f"{task} needs {needed / 1e9:.1f} GB more memory, {free}; {remedy}")
 
 
-def _left(folder: Path, limit: str, usage: str, prefix: str) -> int | None:
+def _unused(folder: Path, limit: str, usage: str, prefix: str) -> int | None:
     """Returns limit minus usage, not counting cached file pages, which the kernel reclaims on
     demand; None if the limit is "max" or larger than any memory."""
     try:
-        allowed, used = int((folder / limit).read_text()), int((folder / usage).read_text())
+        most, used = int((folder / limit).read_text()), int((folder / usage).read_text())
     except (OSError, ValueError):
         return None
     names = (f"{prefix}{kind}_file" for kind in ("inactive", "active"))
     cached = sum(_field(folder / "memory.stat", name, 1) or 0 for name in names)
-    return max(0, allowed - max(0, used - cached)) if allowed < 1 << 60 else None
+    return max(0, most - max(0, used - cached)) if most < 1 << 60 else None
 
 
 def _field(path: Path, name: str, unit: int) -> int | None:
@@ -77,8 +77,8 @@ def short_memory() -> Iterator[None]:
     try:
         yield
     except (ImportError, OSError, RuntimeError, SystemError) as error:
-        other = isinstance(error, OSError) and error.errno not in (None, errno.ENOMEM)
-        if other or isinstance(error, W2VError) or not _limited():
+        unrelated = isinstance(error, OSError) and error.errno not in (None, errno.ENOMEM)
+        if unrelated or isinstance(error, W2VError) or not _limited():
             raise
         raise MemoryError from error
 

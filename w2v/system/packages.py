@@ -27,22 +27,22 @@ REMEDIES = {
 
 
 @contextmanager
-def told_if_missing() -> Iterator[None]:
+def reporting_missing() -> Iterator[None]:
     """Turns an ImportError inside the block, for one of these packages, into a RunError that says
     what to install."""
     try:
         yield
     except ImportError as error:
-        found = REMEDIES.get((error.name or "").partition(".")[0])
-        if found is None:
+        remedy = REMEDIES.get((error.name or "").partition(".")[0])
+        if remedy is None:
             raise
-        raise RunError(f"this needs {found[0]}, which is not installed: {found[1]}") from error
+        raise RunError(f"this needs {remedy[0]}, which is not installed: {remedy[1]}") from error
 
 
 def has_triton() -> bool:
     """Returns whether Triton, which compiles GPU kernels, is installed, without importing it."""
-    found = find_spec("triton")
-    return found is not None and found.origin is not None  # a mere folder of that name has none
+    spec = find_spec("triton")
+    return spec is not None and spec.origin is not None  # a mere folder of that name has none
 
 
 def interprets_triton() -> bool:

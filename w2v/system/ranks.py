@@ -49,7 +49,7 @@ def _number(name: str, default: int | None) -> int:
     if not text and default is not None:
         return default
     if not text.isascii() or not text.isdigit():
-        what = f"{name} is {shown(text)}" if text else f"{name} is not set"
+        problem = f"{name} is {shown(text)}" if text else f"{name} is not set"
         remedy = "start the ranks with torchrun, or set RANK, WORLD_SIZE and MASTER_ADDR"
-        raise InputError(f"WORLD_SIZE asks for several processes, and {what}: {remedy}")
+        raise InputError(f"WORLD_SIZE asks for several processes, and {problem}: {remedy}")
     return int(text)

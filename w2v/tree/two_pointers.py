@@ -41,8 +41,8 @@ def merge(counts: Any) -> Any:
     nodes, codes = np.empty(starts[V], np.int32), np.empty(starts[V], np.int8)
     for word in range(V):
         node = word
-        for place in range(starts[word + 1] - 1, starts[word] - 1, -1):
-            codes[place] = code[node]
+        for i in range(starts[word + 1] - 1, starts[word] - 1, -1):
+            codes[i] = code[node]
             node = parent[node]
-            nodes[place] = 2 * V - 2 - node
+            nodes[i] = 2 * V - 2 - node
     return starts, nodes, codes

@@ -41,18 +41,18 @@ def load_arrays(
     matrix = map_matrix(matrix_path)
     words, counts = read_words(words_path, len(matrix), errors)
     if len(words) != len(matrix):
-        what = f"{len(words)} words, but {matrix_path} has {len(matrix)} rows"
-        raise InputError(f"{words_path} has {what}; they do not belong together: save them again")
+        sizes = f"{len(words)} words, but {matrix_path} has {len(matrix)} rows"
+        raise InputError(f"{words_path} has {sizes}; they do not belong together: save them again")
     words, matrix = words[:limit], matrix[:limit]
     counts = None if counts is None else counts[:limit]
     first = dict(zip(reversed(words), range(len(words) - 1, -1, -1), strict=True))
     if (repeated := len(words) - len(first)) == 0:
         return WordVectors(words, matrix, counts, source)
-    again = next(word for i, word in enumerate(words) if first[word] < i)
+    example = next(word for i, word in enumerate(words) if first[word] < i)
     keep = sorted(first.values())
     check_memory(len(keep), matrix.shape[1], str(matrix_path))
     counts = None if counts is None else counts[keep]
-    warning = say_repeated(repeated, again, str(words_path))
+    warning = say_repeated(repeated, example, str(words_path))
     return WordVectors([words[i] for i in keep], matrix[keep], counts, source, [warning])
 
 
@@ -86,8 +86,8 @@ def map_matrix(path: Path) -> np.ndarray:
     with np.errstate(all="ignore"):
         rows = np.ascontiguousarray(matrix, np.float32)
     if not np.isfinite(rows).all():
-        what = "holds NaN, infinity or values beyond the range of float32"
-        raise InputError(f"{path} {what}; save the vectors again")
+        problem = "holds NaN, infinity or values beyond the range of float32"
+        raise InputError(f"{path} {problem}; save the vectors again")
     return rows
 
 
@@ -95,12 +95,12 @@ def _read_npy_header(file: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype]
     """Returns the shape, whether the order is Fortran's, and the type. A broken header raises
     whatever NumPy raises for it."""
     major, minor = np.lib.format.read_magic(file)
-    read = getattr(np.lib.format, f"read_array_header_{major}_{minor}")
+    read_header = getattr(np.lib.format, f"read_array_header_{major}_{minor}")
     with warnings.catch_warnings():
         # The user need not see Python's warnings about broken literals, or NumPy's about files from
         # Python 2.
         warnings.simplefilter("ignore")
-        shape, fortran, dtype = read(file)
+        shape, fortran, dtype = read_header(file)
     return tuple(map(int, shape)), fortran, dtype
 
 
@@ -142,8 +142,8 @@ def _counts(fields: list[str], path: Path) -> np.ndarray:
     """Returns the counts [V] int64. Raises InputError for non-digits, or a sum beyond int64."""
     digits = "".join(fields)
     if not (digits.isascii() and digits.isdigit() and all(fields)) or max(map(len, fields)) > 18:
-        found = enumerate(fields, 1)
-        line, field = next(each for each in found if not re.fullmatch("[0-9]{1,18}", each[1]))
+        numbered = enumerate(fields, 1)
+        line, field = next(entry for entry in numbered if not re.fullmatch("[0-9]{1,18}", entry[1]))
         raise damaged(path, f"line {line} has {shown(field)} in place of a count")
     counts = np.fromiter(map(int, fields), np.int64, len(fields))
     if counts.sum(dtype=np.float64) >= 2**63:

@@ -49,38 +49,38 @@ def read_binary(stream: VectorStream, header: Header) -> tuple[list[str], np.nda
     """Returns the words and vectors [V, D] float32. Raises InputError if the records do not match
     the header."""
     dim, name, skip = header.dim, stream.name, header.length
-    wanted = words_to_read(header, stream, 4 * dim + 1)
-    found = Storage(dim, stream, wanted)
-    rest = bytearray()
+    n_words = words_to_read(header, stream, 4 * dim + 1)
+    storage = Storage(dim, stream, n_words)
+    buffer = bytearray()
     passed = 0  # bytes of the file before `rest`
-    while (before := found.read) < wanted:
+    while (before := storage.read) < n_words:
         chunk = stream.read()
         if not chunk:
             raise damaged(name, f"its header says {header}, but it ends after {before} words")
-        rest += chunk
-        starts, ends, position = walk(rest, skip, dim, wanted - before)
-        raw = [bytes(rest[a:b]) for a, b in zip(starts, ends, strict=True)]
-        data = b"".join([rest[b + 1 : b + 1 + 4 * dim] for b in ends])
+        buffer += chunk
+        starts, ends, position = walk(buffer, skip, dim, n_words - before)
+        raw = [bytes(buffer[a:b]) for a, b in zip(starts, ends, strict=True)]
+        data = b"".join([buffer[b + 1 : b + 1 + 4 * dim] for b in ends])
         wrong = (i for i, word in enumerate(raw) if b"\n" in word or len(word) > MAX_WORD_BYTES)
         no_word = next(wrong, None)  # index of the first record that is not one
         if no_word is None:
             offsets = [stream.start + passed + start for start in starts]
-            found.append(raw, offsets, np.frombuffer(data, "<f4").reshape(len(raw), dim))
+            storage.append(raw, offsets, np.frombuffer(data, "<f4").reshape(len(raw), dim))
             # more than the longest record, including line end and space, is left without a record
-            endless = len(rest) - position > 4 * dim + MAX_WORD_BYTES + 2
-            if endless and found.read < wanted:
+            endless = len(buffer) - position > 4 * dim + MAX_WORD_BYTES + 2
+            if endless and storage.read < n_words:
                 no_word = len(raw)
         if no_word is not None:
-            what = f"there is no word after vector {before + no_word}, as its header requires"
-            raise damaged(name, what)
-        del rest[:position]
+            problem = f"there is no word after vector {before + no_word}, as its header requires"
+            raise damaged(name, problem)
+        del buffer[:position]
         passed, skip = passed + position, 0
     while stream.limit is None or stream.limit > header.n_words:
-        if rest.strip(b"\n"):
+        if buffer.strip(b"\n"):
             raise damaged(name, f"more data follow the {header} of its header")
-        if not (rest := bytearray(stream.read())):
+        if not (buffer := bytearray(stream.read())):
             break
-    return found.finish()
+    return storage.finish()
 
 
 def write_binary(file: IO[bytes], words: Sequence[str], matrix: np.ndarray) -> None:

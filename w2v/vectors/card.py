@@ -84,16 +84,16 @@ def _settings(vectors: WordRows) -> dict[str, Any]:
         return {}
     settings = config.as_dict()
     hidden = {*vars(config.output), *vars(config.checkpoints), "device", "threads"}
-    shown = (name for name in settings if name not in hidden and settings[name] is not None)
-    found = {name: _public(settings[name]) for name in shown}
+    public = (name for name in settings if name not in hidden and settings[name] is not None)
+    rows = {name: _public(settings[name]) for name in public}
     with suppress(OSError, ValueError):
         summary = read_object(vectors.run / "summary.json")
         words = summary.get("words")
         if isinstance(words, dict) and isinstance(words.get("read"), int):
-            found["words read"] = f"{words['read']:,}"
+            rows["words read"] = f"{words['read']:,}"
         if isinstance(summary.get("final_loss"), float):
-            found["final loss"] = f"{summary['final_loss']:.4f}"
-    return found
+            rows["final loss"] = f"{summary['final_loss']:.4f}"
+    return rows
 
 
 def _public(value: Any) -> str:

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 
 from w2v.errors import InputError
-from w2v.system.packages import told_if_missing
+from w2v.system.packages import reporting_missing
 from w2v.vectors.rows import WordRows
 
 ROUNDS = 30
@@ -19,7 +19,7 @@ def classes(vectors: WordRows, k: int = 500, seed: int = 1) -> np.ndarray:
     if k > len(vectors):
         words = f"the {len(vectors):,} words of {vectors.source}"
         raise InputError(f"`k` {k:,} is more than {words}; ask for fewer classes")
-    with told_if_missing():
+    with reporting_missing():
         from sklearn.cluster import KMeans  # takes a second, and is not a requirement of w2v
         from sklearn.exceptions import ConvergenceWarning
         from threadpoolctl import threadpool_limits
@@ -27,8 +27,8 @@ def classes(vectors: WordRows, k: int = 500, seed: int = 1) -> np.ndarray:
     # With several threads, sums would depend on the order in which they finish.
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer than k distinct vectors
-        found = KMeans(k, n_init=1, max_iter=ROUNDS, random_state=seed).fit_predict(unit)
-    order = np.argsort(-np.bincount(found, minlength=k), kind="stable")
+        clusters = KMeans(k, n_init=1, max_iter=ROUNDS, random_state=seed).fit_predict(unit)
+    order = np.argsort(-np.bincount(clusters, minlength=k), kind="stable")
     number = np.empty(k, np.int64)
     number[order] = np.arange(k)
-    return np.asarray(number[found])
+    return np.asarray(number[clusters])

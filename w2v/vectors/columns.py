@@ -93,9 +93,9 @@ def read_table(path: Path, stream: VectorStream) -> Iterator[Part]:
     has no columns of words and vectors, or is damaged."""
     import pyarrow as pa
 
-    read = _parquet if stream.sample.startswith(PARQUET_MARK) else _arrow
+    batches_of = _parquet if stream.sample.startswith(PARQUET_MARK) else _arrow
     try:
-        for batch, columns in read(path, stream):
+        for batch, columns in batches_of(path, stream):
             step = max(1, BLOCK_VALUES // max(1, _dim(batch, columns)))
             for start in range(0, batch.num_rows, step):
                 yield _part(batch.slice(start, step), columns, stream.name)
@@ -165,8 +165,8 @@ def _chosen(schema: pa.Schema, name: str) -> Columns:
             numbers.append(field)
     word = "word" if "word" in texts else texts[0] if len(texts) == 1 else None
     vector = ["vector"] if "vector" in lists else lists or numbers
-    found = len(vector) == 1 if lists else len(vector) > 1
-    if word is None or not found or len(kinds) < len(schema):
+    has_vectors = len(vector) == 1 if lists else len(vector) > 1
+    if word is None or not has_vectors or len(kinds) < len(schema):
         have = ", ".join(f"{field.name} ({field.type})" for field in schema)
         raise InputError(
             f"{name} has no column `word` of text and no column `vector` of lists of numbers, but"
@@ -193,7 +193,7 @@ def _part(batch: pa.RecordBatch, columns: Columns, name: str) -> Part:
     if len(raw) < len(words):
         raise InputError(f"{name}: a word is missing in its column {columns.words}")
     if len(columns.vectors) > 1:
-        values = np.column_stack([_numbers(batch[each], name) for each in columns.vectors])
+        values = np.column_stack([_numbers(batch[column], name) for column in columns.vectors])
     else:
         values = _lists(batch[columns.vectors[0]], name)
     scales = counts = None
@@ -215,8 +215,8 @@ def _lists(column: Any, name: str) -> np.ndarray:
         lengths = np.diff(column.offsets.to_numpy())
         least, most = lengths.min(), lengths.max()
     if least < most or not 1 <= least <= MAX_DIM:
-        what = f"of {least:,} and {most:,}" if least < most else f"of {most:,}"
-        raise InputError(f"{name} has vectors {what} values; all must be equally long")
+        sizes = f"of {least:,} and {most:,}" if least < most else f"of {most:,}"
+        raise InputError(f"{name} has vectors {sizes} values; all must be equally long")
     return _numbers(column.flatten(), name).reshape(len(column), least)
 
 

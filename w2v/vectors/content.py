@@ -76,10 +76,10 @@ def is_text(data: bytes) -> bool:
     return len(data.translate(None, CONTROL_BYTES)) == len(data)
 
 
-def damaged(name: object, what: str) -> InputError:
+def damaged(name: object, problem: str) -> InputError:
     """Returns the error to raise if the content of a file contradicts its header or beginning."""
     cause = "the file is truncated or damaged, or its header is wrong"
-    return InputError(f"{name}: {what}; {cause}: copy or save it again")
+    return InputError(f"{name}: {problem}; {cause}: copy or save it again")
 
 
 class Header(NamedTuple):
@@ -104,23 +104,23 @@ def words_to_read(header: Header, stream: VectorStream, min_vector_bytes: int) -
     a file of this size can hold (a word and its vector need at least `min_vector_bytes`), and
     RunError if they do not fit the free memory."""
     name, n_words = stream.name, header.n_words
-    wanted = min(n_words, stream.limit or n_words)
+    to_read = min(n_words, stream.limit or n_words)
     if n_words < 1 or not 1 <= header.dim <= MAX_DIM:
         raise damaged(name, f"its header says {header}, which is impossible")
     if stream.size is None:  # memory is then checked while the rows are read
-        return wanted
-    need, left = n_words * min_vector_bytes, stream.size - stream.start - header.length
-    if need > left:
-        what = f"its header says {header}, which need at least {need} bytes, but only {left} follow"
-        raise damaged(name, what)
-    check_memory(wanted, header.dim, name)
-    return wanted
+        return to_read
+    need, available = n_words * min_vector_bytes, stream.size - stream.start - header.length
+    if need > available:
+        problem = f"its header says {header}, which need at least {need} bytes"
+        raise damaged(name, f"{problem}, but only {available} follow")
+    check_memory(to_read, header.dim, name)
+    return to_read
 
 
 def check_memory(n_words: int, dim: int, name: str, have: int = 0) -> None:
     """Raises RunError if `n_words` words, `have` of them read already, exceed the free memory."""
-    needed, what = (n_words - have) * (4 * dim + WORD_BYTES), f"{n_words:,} words x {dim}"
-    check_free(f"{name}: reading {what}", needed, "read fewer of its words with `limit`")
+    needed, size = (n_words - have) * (4 * dim + WORD_BYTES), f"{n_words:,} words x {dim}"
+    check_free(f"{name}: reading {size}", needed, "read fewer of its words with `limit`")
 
 
 class Storage:
@@ -132,11 +132,11 @@ class Storage:
         read: how many words have been read, including repetitions.
     """
 
-    def __init__(self, dim: int, stream: VectorStream, wanted: int = 0) -> None:
+    def __init__(self, dim: int, stream: VectorStream, n_words: int = 0) -> None:
         self.words: list[str] = []
-        self._wanted = wanted or stream.limit or sys.maxsize
+        self._n_words = n_words or stream.limit or sys.maxsize
         self.read = self._word_bytes = 0
-        self._known: set[str] = set()
+        self._seen: set[str] = set()
         self._repeated = ""
         self._matrix = np.empty((0, dim), np.float32)
         self._counts: list[np.ndarray] = []
@@ -163,37 +163,37 @@ class Storage:
             self._counts.append(counts)
         self._word_bytes += sum(map(len, words))
         if self._word_bytes > MANY_WORD_BYTES + MEAN_WORD_BYTES * (before + len(words)):
-            what = f"more than {MEAN_WORD_BYTES} bytes on average"
-            such = shown(max(words, key=len), 20)
-            raise InputError(f"{name}: its words have {what} ({such}): is it a file of vectors?")
+            problem = f"more than {MEAN_WORD_BYTES} bytes on average"
+            word = shown(max(words, key=len), 20)
+            raise InputError(f"{name}: its words have {problem} ({word}): is it a file of vectors?")
         self.words += words
         after, (room, dim) = len(self.words), self._matrix.shape
         if after > room:
             # Grow only a little: new rows are zeroed and thus take memory. Resizing a large matrix
             # does not copy it.
-            room = max(after, min(room * 33 // 32, self._wanted))
+            room = max(after, min(room * 33 // 32, self._n_words))
             check_memory(room, dim, name, before)
             self._matrix.resize((room, dim), refcheck=False)
         self._matrix[before:after] = rows
 
     def _new(self, words: Sequence[str]) -> list[int] | None:
         """Returns the positions of the words that are new, or None if all are."""
-        had = len(self._known)
+        n_before = len(self._seen)
         fresh = set(words)
-        if len(fresh) == len(words) and self._known.isdisjoint(fresh):
-            self._known |= fresh
+        if len(fresh) == len(words) and self._seen.isdisjoint(fresh):
+            self._seen |= fresh
             return None
-        places = []
+        positions = []
         for i, word in enumerate(words):
-            if word in self._known:
+            if word in self._seen:
                 self._repeated = self._repeated or word
             else:
-                self._known.add(word)
-                places.append(i)
-        if self.read - had - len(places) > max(MANY_REPEATED, had):
-            what = f"most of its words occur more than once, such as {shown(self._repeated)}"
-            raise InputError(f"{self._name}: {what}; is it a file of word vectors?")
-        return places
+                self._seen.add(word)
+                positions.append(i)
+        if self.read - n_before - len(positions) > max(MANY_REPEATED, n_before):
+            problem = f"most of its words occur more than once, such as {shown(self._repeated)}"
+            raise InputError(f"{self._name}: {problem}; is it a file of word vectors?")
+        return positions
 
     def finish(self) -> tuple[list[str], np.ndarray]:
         """Returns the words and the matrix, without its spare rows."""
@@ -209,8 +209,8 @@ class Storage:
         if len(counts) < len(self.words):
             return None
         if counts.min() < 0 or counts.sum(dtype=np.float64) >= 2**63:
-            what = "are negative, or add up to more than 64 bits hold"
-            raise InputError(f"{self._name}: its counts {what}; leave them out")
+            problem = "are negative, or add up to more than 64 bits hold"
+            raise InputError(f"{self._name}: its counts {problem}; leave them out")
         return counts.astype(np.int64)
 
 
@@ -226,23 +226,23 @@ def gather(
     parts: Iterable[Part], stream: VectorStream
 ) -> tuple[list[str], np.ndarray, np.ndarray | None]:
     """Joins parts: returns words, matrix [V, D] float32, and counts [V] if all parts have them."""
-    found = None
+    storage = None
     for raw, rows, counts in parts:
         dim = rows.shape[1]
-        if found is None:
+        if storage is None:
             if not 1 <= dim <= MAX_DIM:
                 raise InputError(f"{stream.name} has vectors of {dim:,} values: save it again")
-            found, first = Storage(dim, stream), dim
+            storage, first = Storage(dim, stream), dim
         elif dim != first:
-            what = f"{first:,} values, then {dim:,}; they must be equally long"
-            raise InputError(f"{stream.name} has vectors of {what}")
-        left = None if stream.limit is None else stream.limit - found.read
-        found.append(raw[:left], None, rows[:left], None if counts is None else counts[:left])
-        if found.read == stream.limit:
+            problem = f"{first:,} values, then {dim:,}; they must be equally long"
+            raise InputError(f"{stream.name} has vectors of {problem}")
+        room = None if stream.limit is None else stream.limit - storage.read
+        storage.append(raw[:room], None, rows[:room], None if counts is None else counts[:room])
+        if storage.read == stream.limit:
             break
-    if found is None:
+    if storage is None:
         raise InputError(f"{stream.name} has no rows; give a file of word vectors")
-    return (*found.finish(), found.counts())
+    return (*storage.finish(), storage.counts())
 
 
 def decode_words(
@@ -255,10 +255,10 @@ def decode_words(
         for word in raw:
             words.append(word.decode("utf-8", errors))
     except UnicodeDecodeError as error:
-        place, byte = error.start, error.object[error.start]
-        where = f"its byte {place}"
+        offset, byte = error.start, error.object[error.start]
+        where = f"its byte {offset}"
         if offsets is not None:
-            where = f"byte {offsets[len(words)] + place} of the file"
+            where = f"byte {offsets[len(words)] + offset} of the file"
         raise InputError(
             f"{name}: word {before + len(words) + 1} is not valid UTF-8 ({where}"
             f" is 0x{byte:02x}); `encoding_errors` replace reads it nevertheless"
@@ -269,5 +269,5 @@ def decode_words(
 def say_repeated(count: int, word: str, name: str) -> str:
     """Returns the warning about `count` repetitions of words in a file, such as `word`."""
     words = "word was" if count == 1 else "words were"
-    said = f"{count:,} repeated {words} left out, such as {shown(word)}"
-    return f"{name}: {said}; the first vector of each is used"
+    repeated = f"{count:,} repeated {words} left out, such as {shown(word)}"
+    return f"{name}: {repeated}; the first vector of each is used"

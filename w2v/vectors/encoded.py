@@ -50,12 +50,12 @@ def check_encoded(path: str | Path) -> Callable[[IO[bytes], Rows, int], None]:
     return WRITERS[suffix]
 
 
-def write_npy(file: IO[bytes], found: Rows, dim: int) -> None:
+def write_npy(file: IO[bytes], batches: Rows, dim: int) -> None:
     """Writes [n, D] float32. The number of rows is known only at the end; NumPy's header has room
     to fill it in."""
     n = 0
     _npy_header(file, n, dim)
-    for _, rows in found:
+    for _, rows in batches:
         file.write(np.ascontiguousarray(rows, "<f4").data)
         n += len(rows)
     file.seek(0)
@@ -64,30 +64,30 @@ def write_npy(file: IO[bytes], found: Rows, dim: int) -> None:
 
 def _npy_header(file: IO[bytes], n: int, dim: int) -> None:
     header = {"descr": "<f4", "fortran_order": False, "shape": (n, dim)}
-    whole = io.BytesIO()
-    np.lib.format.write_array_header_1_0(whole, header)
-    file.write(whole.getvalue())
+    buffer = io.BytesIO()
+    np.lib.format.write_array_header_1_0(buffer, header)
+    file.write(buffer.getvalue())
 
 
-def write_parquet(file: IO[bytes], found: Rows, dim: int) -> None:
+def write_parquet(file: IO[bytes], batches: Rows, dim: int) -> None:
     """Writes the columns text and vector, a list of D float32."""
     import pyarrow as pa  # takes 0.1 s, and only this format needs it
     from pyarrow import parquet
 
     schema = pa.schema([("text", pa.string()), ("vector", pa.list_(pa.float32(), dim))])
     with parquet.ParquetWriter(file, schema) as writer:
-        for texts, rows in found:
+        for texts, rows in batches:
             flat = pa.array(np.ascontiguousarray(rows).ravel(), pa.float32())
             vectors = pa.FixedSizeListArray.from_arrays(flat, dim)
-            names = pa.array([_sound(text) for text in texts], pa.string())
+            names = pa.array([_encodable(text) for text in texts], pa.string())
             writer.write_table(pa.table([names, vectors], schema=schema))
 
 
-def write_jsonl(file: IO[bytes], found: Rows, dim: int) -> None:
+def write_jsonl(file: IO[bytes], batches: Rows, dim: int) -> None:
     """Writes an object per line, {"text": …, "vector": […]}."""
     values = ", ".join(["%.9g"] * dim)
-    for texts, rows in found:
-        names = [json.dumps(_sound(text), ensure_ascii=False) for text in texts]
+    for texts, rows in batches:
+        names = [json.dumps(_encodable(text), ensure_ascii=False) for text in texts]
         lines = [
             f'{{"text": {name}, "vector": [{values % tuple(row)}]}}\n'
             for name, row in zip(names, rows.tolist(), strict=True)
@@ -95,17 +95,17 @@ def write_jsonl(file: IO[bytes], found: Rows, dim: int) -> None:
         file.write("".join(lines).encode())
 
 
-def write_tsv(file: IO[bytes], found: Rows, dim: int) -> None:
+def write_tsv(file: IO[bytes], batches: Rows, dim: int) -> None:
     """Writes a line of tab-separated values for each text."""
     line = "\t".join(["%.9g"] * dim) + "\n"
-    for _, rows in found:
+    for _, rows in batches:
         file.write("".join([line % tuple(row) for row in rows.tolist()]).encode())
 
 
-def _sound(text: Text) -> str:
+def _encodable(text: Text) -> str:
     """Returns a text, or the words of a list joined by spaces, with lone surrogates replaced."""
-    whole = text if isinstance(text, str) else " ".join(text)
-    return whole.encode("utf-8", "replace").decode()
+    joined = text if isinstance(text, str) else " ".join(text)
+    return joined.encode("utf-8", "replace").decode()
 
 
 WRITERS: dict[str, Callable[[IO[bytes], Rows, int], None]] = {

@@ -43,16 +43,16 @@ def encode(vectors: WordRows, texts: str | Iterable[Text], pooling: str = "mean"
     single text.
     """
     encoder = _Encoder(vectors, pooling)
-    given = [texts] if isinstance(texts, str) else list(texts)
-    found = np.empty((len(given), vectors.dim), np.float32)
-    batches = [slice(at, at + BATCH_TEXTS) for at in range(0, len(given), BATCH_TEXTS)]
+    items = [texts] if isinstance(texts, str) else list(texts)
+    rows = np.empty((len(items), vectors.dim), np.float32)
+    batches = [slice(start, start + BATCH_TEXTS) for start in range(0, len(items), BATCH_TEXTS)]
     for batch in batches:
-        found[batch] = encoder.rows(given[batch])
+        rows[batch] = encoder.rows(items[batch])
     common = encoder.common()
     for batch in batches:
-        found[batch] -= _shared(found[batch], common)
+        rows[batch] -= _shared(rows[batch], common)
     encoder.warn()
-    return found[0] if isinstance(texts, str) else found
+    return rows[0] if isinstance(texts, str) else rows
 
 
 def encode_stream(
@@ -61,8 +61,8 @@ def encode_stream(
     """Yields batches of the texts with the vectors [n, D] float32 that `encode` would return, in
     constant memory. For "sif", all texts wait in a temporary file, since their common component is
     known only at the end."""
-    each = iter(texts)
-    batches = iter(lambda: list(islice(each, BATCH_TEXTS)), [])
+    remaining = iter(texts)
+    batches = iter(lambda: list(islice(remaining, BATCH_TEXTS)), [])
     return encode_batches(vectors, batches, pooling)
 
 
@@ -71,18 +71,18 @@ def encode_batches(
 ) -> Iterator[tuple[Sequence[Text], np.ndarray]]:
     """Yields the texts of each batch, possibly split, with their vectors; see `encode_stream`."""
     encoder = _Encoder(vectors, pooling)
-    found = (
+    parts = (
         (part, encoder.rows(part))
         for batch in batches
-        for part in (batch[at : at + BATCH_TEXTS] for at in range(0, len(batch), BATCH_TEXTS))
+        for part in (batch[i : i + BATCH_TEXTS] for i in range(0, len(batch), BATCH_TEXTS))
     )
     if pooling == "mean":
-        yield from found
+        yield from parts
     else:
         with temporary_file() as file:
             n = 0
-            for n, each in enumerate(found, 1):  # noqa: B007
-                pickle.dump(each, file, protocol=5)
+            for n, encoded in enumerate(parts, 1):  # noqa: B007
+                pickle.dump(encoded, file, protocol=5)
             file.seek(0)
             common = encoder.common()
             for _ in range(n):
@@ -109,9 +109,9 @@ class _Encoder:
         self._moments = np.zeros((vectors.dim, vectors.dim if pooling == "sif" else 0))
         if pooling == "sif":
             if vectors.counts is None:
-                what = "does not say how often its words occur, which sif needs"
+                problem = "does not say how often its words occur, which sif needs"
                 remedy = "use a run directory or an .npy file with counts, or `pooling` mean"
-                raise InputError(f"{vectors.source} {what}: {remedy}")
+                raise InputError(f"{vectors.source} {problem}: {remedy}")
             shares = vectors.counts / max(1, vectors.counts.sum())
             self._weights = np.append(SIF_A / (SIF_A + shares), 1.0)  # last: unknown words
 
@@ -126,23 +126,23 @@ class _Encoder:
                 flat.extend(self._rows_of.words(text))
             ends.append(len(flat))
         rows = np.array(flat, np.int64)
-        given = self._rows_of.given(rows)
-        counts = np.diff(np.concatenate([[0], np.cumsum(given)])[ends])
-        sums = self._sums(rows[given], counts)
+        known = self._rows_of.known(rows)
+        counts = np.diff(np.concatenate([[0], np.cumsum(known)])[ends])
+        sums = self._sums(rows[known], counts)
         sums /= np.maximum(counts, 1)[:, None]
         with np.errstate(over="ignore"):
-            found = sums.astype(np.float32)
-        if not np.isfinite(found).all():
-            what = f"{self._vectors.source}: a text's vector holds NaN or infinity"
-            raise InputError(f"{what}; train again with a smaller `lr`")
+            means = sums.astype(np.float32)
+        if not np.isfinite(means).all():
+            problem = f"{self._vectors.source}: a text's vector holds NaN or infinity"
+            raise InputError(f"{problem}; train again with a smaller `lr`")
         self._n += len(texts)
         self._empty += int((counts == 0).sum())
         self._rows_of.forget()
         if self._weights is not None:
-            self._waiting.append(found)
-            if sum(each.size for each in self._waiting) >= PRODUCT_VALUES:
+            self._waiting.append(means)
+            if sum(part.size for part in self._waiting) >= PRODUCT_VALUES:
                 self._multiply()
-        return found
+        return means
 
     def _multiply(self) -> None:
         """Adds the waiting rows to the second moments of all rows."""
@@ -160,17 +160,17 @@ class _Encoder:
         buffer = np.empty((min(step, len(rows)), dim), np.float32)
         sums = np.zeros((len(counts), dim))
         for start in range(0, len(rows), step):
-            own, words = text_of[start : start + step], rows[start : start + step]
+            owners, words = text_of[start : start + step], rows[start : start + step]
             block = buffer[: len(words)]
             np.take(self._vectors.matrix, words, axis=0, out=block, mode="clip")
-            made = np.flatnonzero(words >= len(self._vectors))
-            if len(made):
-                block[made] = self._rows_of.made(words[made])
+            unknown = np.flatnonzero(words >= len(self._vectors))
+            if len(unknown):
+                block[unknown] = self._rows_of.vectors(words[unknown])
             if self._weights is not None:
                 weights = self._weights[np.minimum(words, len(self._vectors))]
                 block *= weights[:, None].astype(np.float32)
-            first = np.flatnonzero(np.diff(own, prepend=-1))
-            sums[own[first]] += np.add.reduceat(block, first, axis=0)
+            first = np.flatnonzero(np.diff(owners, prepend=-1))
+            sums[owners[first]] += np.add.reduceat(block, first, axis=0)
         return sums
 
     def common(self) -> np.ndarray | None:
@@ -200,14 +200,14 @@ class _RowsOf(dict[str, tuple[int, ...]]):
     def text(self, text: str) -> Iterable[int]:
         """Returns the rows of a text's words, in order."""
         if self._settings is not None and self._settings.tokenizer_file:
-            return self._found(text)  # its words depend on what is around them
+            return self._split(text)  # its words depend on what is around them
         return chain.from_iterable(map(self.__getitem__, text.split()))
 
-    def _found(self, text: str) -> tuple[int, ...]:
+    def _split(self, text: str) -> tuple[int, ...]:
         return self.words(split_words(text, self._settings))
 
     def __missing__(self, token: str) -> tuple[int, ...]:
-        rows = self._found(token)
+        rows = self._split(token)
         if len(self) < KEPT_TOKENS and all(row < len(self._vectors) for row in rows):
             self[token] = rows
         return rows
@@ -222,20 +222,20 @@ class _RowsOf(dict[str, tuple[int, ...]]):
             row = self._unknown.setdefault(word, len(self._vectors) + len(self._unknown))
         return row
 
-    def given(self, numbers: np.ndarray) -> np.ndarray:
+    def known(self, numbers: np.ndarray) -> np.ndarray:
         """Returns which of these rows and temporary numbers have a vector, bool [n]."""
-        found = np.ones(len(numbers), bool)
+        known = np.ones(len(numbers), bool)
         if self._unknown and self._vectors.ngrams is not None:
-            made = numbers >= len(self._vectors)
+            unknown = numbers >= len(self._vectors)
             have = self._vectors.ngrams.have([*self._unknown])
-            found[made] = have[numbers[made] - len(self._vectors)]
-        return found
+            known[unknown] = have[numbers[unknown] - len(self._vectors)]
+        return known
 
-    def made(self, numbers: np.ndarray) -> np.ndarray:
+    def vectors(self, numbers: np.ndarray) -> np.ndarray:
         """Returns the vectors of unknown words by their temporary numbers, [n, D] float32."""
         words = [*self._unknown]
-        distinct, place = np.unique(numbers, return_inverse=True)
-        return self._vectors.of([words[each - len(self._vectors)] for each in distinct])[place]
+        distinct, inverse = np.unique(numbers, return_inverse=True)
+        return self._vectors.of([words[n - len(self._vectors)] for n in distinct])[inverse]
 
     def forget(self) -> None:
         self._unknown.clear()

@@ -73,38 +73,38 @@ class _File:
     def __init__(self, path: Path, name: str) -> None:
         with open(path, "rb") as file:
             self.data = mmap(file.fileno(), 0, access=ACCESS_READ)
-        self.name, self.at = name, 0
+        self.name, self.position = name, 0
 
     @property
-    def left(self) -> int:
-        return len(self.data) - self.at
+    def remaining(self) -> int:
+        return len(self.data) - self.position
 
-    def damaged(self, what: str) -> InputError:
-        return damaged(self.name, what)
+    def damaged(self, problem: str) -> InputError:
+        return damaged(self.name, problem)
 
     def take(self, form: struct.Struct) -> tuple[Any, ...]:
         self.need(form.size)
-        found = form.unpack_from(self.data, self.at)
-        self.at += form.size
-        return found
+        values = form.unpack_from(self.data, self.position)
+        self.position += form.size
+        return values
 
     def flag(self) -> bool:
         return bool(self.take(struct.Struct("<b"))[0])
 
     def need(self, size: int) -> None:
-        if size > self.left:
-            what = f"{size:,} more bytes should follow, but only {max(0, self.left):,} do"
-            raise self.damaged(what)
+        if size > self.remaining:
+            problem = f"{size:,} more bytes should follow, but only {max(0, self.remaining):,} do"
+            raise self.damaged(problem)
 
-    def matrix(self, what: str) -> np.ndarray:
+    def matrix(self, name: str) -> np.ndarray:
         """Returns the next matrix, memory-mapped."""
         rows, dim = self.take(SHAPE)
         if rows < 0 or not 1 <= dim <= MAX_DIM:
-            raise self.damaged(f"its {what} has {rows:,} rows of {dim:,} numbers")
+            raise self.damaged(f"its {name} has {rows:,} rows of {dim:,} numbers")
         self.need(4 * rows * dim)
-        found = np.frombuffer(self.data, "<f4", rows * dim, self.at).reshape(rows, dim)
-        self.at += 4 * rows * dim
-        return found
+        values = np.frombuffer(self.data, "<f4", rows * dim, self.position).reshape(rows, dim)
+        self.position += 4 * rows * dim
+        return values
 
 
 class _Words(NamedTuple):
@@ -122,55 +122,55 @@ def read_fasttext(path: Path, stream: VectorStream) -> tuple[Iterator[Part], Ngr
     Raises InputError if the file is damaged, quantised, or of a newer version."""
     file = _File(path, stream.name)
     _, version, *numbers = file.take(HEAD)
-    given = Arguments(*numbers)
+    arguments = Arguments(*numbers)
     if version > VERSION:
-        what = f"is a fastText model of version {version}, newer than {VERSION}"
-        raise InputError(f"{stream.name} {what}; save its vectors as .vec with fastText")
-    if given.model not in MODELS:
-        raise file.damaged(f"it is a fastText model of unknown kind {given.model}")
-    if version == VERSION - 1 and given.model == CLASSIFIER:
-        given = given._replace(maxn=0)
-    words = _read_words(file, stream, is_classifier=given.model == CLASSIFIER)
-    ngrams = Ngrams(given.minn, max(0, given.maxn), given.bucket)
+        problem = f"is a fastText model of version {version}, newer than {VERSION}"
+        raise InputError(f"{stream.name} {problem}; save its vectors as .vec with fastText")
+    if arguments.model not in MODELS:
+        raise file.damaged(f"it is a fastText model of unknown kind {arguments.model}")
+    if version == VERSION - 1 and arguments.model == CLASSIFIER:
+        arguments = arguments._replace(maxn=0)
+    words = _read_words(file, stream, is_classifier=arguments.model == CLASSIFIER)
+    ngrams = Ngrams(arguments.minn, max(0, arguments.maxn), arguments.bucket)
     rows = file.matrix("input")
     file.flag()
     file.matrix("output")
-    if file.left:
-        raise file.damaged(f"{file.left:,} bytes follow the last matrix")
-    known, expected = len(words.raw), (len(words.raw) + ngrams.buckets, given.dim)
+    if file.remaining:
+        raise file.damaged(f"{file.remaining:,} bytes follow the last matrix")
+    n_words, expected = len(words.raw), (len(words.raw) + ngrams.buckets, arguments.dim)
     if ngrams.buckets < 0 or rows.shape != expected:
-        what = f"its input has {rows.shape[0]:,} x {rows.shape[1]:,} numbers"
-        raise file.damaged(f"{what} instead of {expected[0]:,} x {expected[1]:,}")
-    made = None
+        problem = f"its input has {rows.shape[0]:,} x {rows.shape[1]:,} numbers"
+        raise file.damaged(f"{problem} instead of {expected[0]:,} x {expected[1]:,}")
+    trained = None
     if max(1, ngrams.shortest) <= ngrams.longest:
         if not ngrams.buckets or ngrams.longest > LONGEST:
-            what = f"{ngrams.longest} characters in {ngrams.buckets} buckets"
-            raise file.damaged(f"its n-grams have up to {what}")
-        made = NgramRows(ngrams, rows[known:])
-        for start in range(0, known, BLOCK_WORDS):
-            made.learn(_spelt(words.raw[start : start + BLOCK_WORDS]))
-        assert made.learnt is not None
-        others = np.flatnonzero(~made.learnt)
-        if not made.rows[others[:: len(others) // SAMPLED + 1]].any(axis=1).all():
-            made.learnt = None  # ours: what no word has learnt, not even of an `init`, is zeros
-    return _parts(words, rows, made, stream), made
+            problem = f"its n-grams have up to {ngrams.longest} characters"
+            raise file.damaged(f"{problem} in {ngrams.buckets} buckets")
+        trained = NgramRows(ngrams, rows[n_words:])
+        for start in range(0, n_words, BLOCK_WORDS):
+            trained.learn(_spelt(words.raw[start : start + BLOCK_WORDS]))
+        assert trained.learnt is not None
+        others = np.flatnonzero(~trained.learnt)
+        if not trained.rows[others[:: len(others) // SAMPLED + 1]].any(axis=1).all():
+            trained.learnt = None  # ours: what no word has learnt, not even of an `init`, is zeros
+    return _parts(words, rows, trained, stream), trained
 
 
 def _read_words(file: _File, stream: VectorStream, *, is_classifier: bool) -> _Words:
     """Returns the words and their counts, and leaves `file` after the flag for quantised models."""
-    entries, known, labels, _, pruned = file.take(FIGURES)
-    if known < 1 or labels < 0 or entries != known + labels:
-        raise file.damaged(f"it has {entries:,} entries, {known:,} words and {labels:,} labels")
+    entries, n_words, labels, _, pruned = file.take(FIGURES)
+    if n_words < 1 or labels < 0 or entries != n_words + labels:
+        raise file.damaged(f"it has {entries:,} entries, {n_words:,} words and {labels:,} labels")
     file.need(entries * (1 + ENTRY.size))
     raw, counts, word_bytes = [], [], 0
     for number in range(entries):
-        end = file.data.find(b"\0", file.at, file.at + MAX_WORD_BYTES + 1)
+        end = file.data.find(b"\0", file.position, file.position + MAX_WORD_BYTES + 1)
         if end < 0:
             raise file.damaged(f"its word {number + 1:,} has no end")
-        word = file.data[file.at : end]
-        file.at = end + 1
+        word = file.data[file.position : end]
+        file.position = end + 1
         count, is_label = file.take(ENTRY)
-        if is_label != (number >= known):
+        if is_label != (number >= n_words):
             raise file.damaged(f"its word {number + 1:,} is a label, or the other way round")
         word_bytes += len(word)
         if word_bytes > MANY_WORD_BYTES + MEAN_WORD_BYTES * (number + 1):
@@ -180,10 +180,10 @@ def _read_words(file: _File, stream: VectorStream, *, is_classifier: bool) -> _W
             counts.append(count)
     if pruned > 0:
         file.need(8 * pruned)
-        file.at += 8 * pruned
+        file.position += 8 * pruned
     if file.flag():
-        what = "is quantised (.ftz), which is not supported: use the model before fasttext quantize"
-        raise InputError(f"{stream.name} {what}")
+        remedy = "use the model before fasttext quantize"
+        raise InputError(f"{stream.name} is quantised (.ftz), which is not supported: {remedy}")
     if pruned > ALL_NGRAMS:
         raise InputError(f"{stream.name} has pruned n-grams, which even fastText does not read")
     if is_classifier:
@@ -200,13 +200,13 @@ def _parts(
     name, stop = stream.name, min(stream.limit or len(words.raw), len(words.raw))
     for start in range(0, stop, BLOCK_WORDS):
         block = slice(start, min(start + BLOCK_WORDS, stop))
-        raw, found = words.raw[block], rows[block]
+        raw, vectors = words.raw[block], rows[block]
         if ngrams is not None:
             spelt = _spelt(raw)
             if max(map(len, spelt)) > LONGEST_WORD:
                 raise damaged(name, f"it has a word of more than {LONGEST_WORD:,} characters")
-            found = ngrams.full(spelt, found)
-        yield Part(raw, np.asarray(found, np.float32), words.counts[block])
+            vectors = ngrams.full(spelt, vectors)
+        yield Part(raw, np.asarray(vectors, np.float32), words.counts[block])
 
 
 def _spelt(raw: Sequence[bytes]) -> list[str]:
@@ -224,45 +224,45 @@ def write_fasttext(
 ) -> None:
     """Writes a model in which the words have the vectors `matrix` [V, D]. Without `counts`, each
     word has count 1; arguments that `config` does not provide have fastText's defaults."""
-    (known, dim), rows = matrix.shape, 0
-    given = _arguments(dim, config)
+    (n_words, dim), rows = matrix.shape, 0
+    arguments = _arguments(dim, config)
     if ngrams is not None:
         shortest, longest, rows = ngrams.ngrams
-        given = given._replace(bucket=rows, minn=shortest, maxn=longest)
-    numbers = np.ones(known, np.int64) if counts is None else np.maximum(counts, 1)
-    file.write(HEAD.pack(MAGIC, VERSION, *given))
-    file.write(FIGURES.pack(known, known, 0, int(numbers.sum()), ALL_NGRAMS))
+        arguments = arguments._replace(bucket=rows, minn=shortest, maxn=longest)
+    numbers = np.ones(n_words, np.int64) if counts is None else np.maximum(counts, 1)
+    file.write(HEAD.pack(MAGIC, VERSION, *arguments))
+    file.write(FIGURES.pack(n_words, n_words, 0, int(numbers.sum()), ALL_NGRAMS))
     for word, count in zip(words, numbers.tolist(), strict=True):
         file.write(b"%b\0%b" % (word.encode("utf-8"), ENTRY.pack(count, 0)))
 
-    def own(start: int, stop: int) -> np.ndarray:
-        found = np.asarray(matrix[start:stop])
+    def own_rows(start: int, stop: int) -> np.ndarray:
+        block = np.asarray(matrix[start:stop])
         if ngrams is None:
-            return found
-        found = ngrams.own(words[start:stop], found)
+            return block
+        block = ngrams.own(words[start:stop], block)
         remedy = "train with a smaller `lr`"
         check_finite(
-            found, words[start:stop], "in float32, without its n-grams, the vector of", remedy
+            block, words[start:stop], "in float32, without its n-grams, the vector of", remedy
         )
-        return found
+        return block
 
-    file.write(b"\0" + SHAPE.pack(known + rows, dim))
-    _write_rows(file, known, own)
+    file.write(b"\0" + SHAPE.pack(n_words + rows, dim))
+    _write_rows(file, n_words, own_rows)
     if ngrams is not None:
         _write_rows(file, rows, lambda start, stop: ngrams.rows[start:stop])
-    file.write(b"\0" + SHAPE.pack(known, dim))
-    _write_rows(file, known, lambda start, stop: np.zeros((stop - start, dim), np.float32))
+    file.write(b"\0" + SHAPE.pack(n_words, dim))
+    _write_rows(file, n_words, lambda start, stop: np.zeros((stop - start, dim), np.float32))
 
 
 def _arguments(dim: int, config: Config | None) -> Arguments:
-    given = Arguments(dim)
+    arguments = Arguments(dim)
     if config is None or not config.only_vectors:
-        return given
-    return given._replace(
+        return arguments
+    return arguments._replace(
         ws=min(config.model.window, MOST),
         epoch=min(config.training.epochs, MOST),
         min_count=min(config.corpus.min_count, MOST),
-        neg=config.as_dict().get("negatives", given.neg),
+        neg=config.as_dict().get("negatives", arguments.neg),
         model=CBOW if config.model.model == "cbow" else SKIP_GRAM,
         t=config.training.sample,
     )

@@ -57,9 +57,9 @@ def write_hub(
 
     rows, _ = reduced(np.asarray(matrix), dtype)
     by_file = card.tokenizer not in ("whitespace", "words")
-    tokenizer, places = _by_file(words, card) if by_file else _tokenizer(words, card)
-    embeddings = np.zeros((max(places.values()) + 1, rows.shape[1]), rows.dtype)
-    embeddings[[places[word] for word in words]] = rows
+    tokenizer, row_of = _by_file(words, card) if by_file else _tokenizer(words, card)
+    embeddings = np.zeros((max(row_of.values()) + 1, rows.shape[1]), rows.dtype)
+    embeddings[[row_of[word] for word in words]] = rows
     config = {
         "model_type": "model2vec",
         "architectures": ["StaticModel"],
@@ -96,8 +96,8 @@ def _by_file(words: Sequence[str], card: Card) -> tuple[dict[str, Any], dict[str
     for token in sorted(added, key=lambda token: token["id"]):  # the order in which they get ids
         token["id"] = rows.setdefault(token["content"], len(rows))
     if unknown := next((word for word in words if word not in rows), None):
-        what = f"{card.tokenizer} has no token {shown(unknown)}, so it did not split this corpus"
-        raise InputError(f"{what}: restore the original file there")
+        problem = f"{card.tokenizer} has no token {shown(unknown)}, so it did not split this corpus"
+        raise InputError(f"{problem}: restore the original file there")
     if card.lowercase:
         steps = filter(None, [{"type": "Lowercase"}, content.get("normalizer")])
         content["normalizer"] = {"type": "Sequence", "normalizers": list(steps)}
@@ -113,8 +113,8 @@ def _tokens(vocabulary: Any) -> list[str]:
 
 def _tokenizer(words: Sequence[str], card: Card) -> tuple[dict[str, Any], dict[str, int]]:
     """Returns the content of tokenizer.json, and the row of each word."""
-    unknown, known = UNKNOWN, set(words)
-    while unknown in known:
+    unknown, taken = UNKNOWN, set(words)
+    while unknown in taken:
         unknown = f"[{unknown}]"
     splits: list[dict[str, Any]] = [{"type": "WhitespaceSplit"}]
     if card.tokenizer == "words":
@@ -147,17 +147,17 @@ def read_hub(folder: Path, stream: VectorStream) -> Iterator[Part]:
     with opened(folder / MATRIX, stream) as file:
         if TENSOR not in file.keys():  # noqa: SIM118 (no mapping)
             have = ", ".join(sorted(file.keys())[:5])
-            what = f"has no tensor `{TENSOR}`, but {have:.200}"
-            raise InputError(f"{stream.name} {what}: it is another kind of model")
+            problem = f"has no tensor `{TENSOR}`, but {have:.200}"
+            raise InputError(f"{stream.name} {problem}: it is another kind of model")
         n_rows = rows_of(file, TENSOR, stream)
         by_file = cut_by_file(folder)
         words = (_file_words if by_file else _words)(folder / TOKENIZER, n_rows)
         for part, rows in blocks(file, TENSOR, n_rows):
-            kept = [place for place, word in enumerate(words[part]) if word is not None]
+            rows_kept = [position for position, word in enumerate(words[part]) if word is not None]
             if by_file:
-                kept = np.flatnonzero(rows.any(axis=1)).tolist()
-            raw = [word for place in kept if (word := words[part][place]) is not None]
-            rows = rows if len(kept) == len(rows) else rows[kept]
+                rows_kept = np.flatnonzero(rows.any(axis=1)).tolist()
+            raw = [word for position in rows_kept if (word := words[part][position]) is not None]
+            rows = rows if len(rows_kept) == len(rows) else rows[rows_kept]
             yield Part(raw, restored(rows, None), None)
 
 

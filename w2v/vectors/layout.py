@@ -43,7 +43,7 @@ def first_lines(sample: bytes, complete: bool) -> list[str]:
     lines = sample.split(b"\n", DECIDING_LINES)
     if not complete or len(lines) > DECIDING_LINES:
         lines.pop()
-    return [line.decode("latin-1") for each in lines if (line := each.rstrip(b" \t\r"))]
+    return [line.decode("latin-1") for raw in lines if (line := raw.rstrip(b" \t\r"))]
 
 
 def cut(line: str, layout: Layout) -> tuple[str, list[str]] | None:
@@ -81,12 +81,12 @@ def decide(lines: Sequence[str], dim: int | None = None) -> tuple[Layout | None,
             continue
         quoted = word_end != " " and quotes(lines, word_end)
         form = Layout(0, mark, word_end, quoted)
-        counts = [len(each[1]) if (each := cut(line, form)) else 0 for line in lines]
-        known = [count for count in counts if count]
-        wanted = dim or max(known, key=lambda n: (known.count(n), n), default=0)
-        fits = known.count(wanted)
-        if (fits, wanted) > most:
-            best, most = form._replace(dim=wanted), (fits, wanted)
+        counts = [len(fields[1]) if (fields := cut(line, form)) else 0 for line in lines]
+        positive = [count for count in counts if count]
+        most_common = dim or max(positive, key=lambda n: (positive.count(n), n), default=0)
+        fits = positive.count(most_common)
+        if (fits, most_common) > most:
+            best, most = form._replace(dim=most_common), (fits, most_common)
     return (best, most[0]) if 2 * most[0] >= len(lines) else (None, most[0])
 
 
@@ -109,21 +109,21 @@ def names_columns(line: str, layout: Layout) -> bool:
 
 def doubt(lines: Sequence[str], layout: Layout, headed: bool) -> str | None:
     """Returns why the layout is probably wrong, with a remedy; None if it is plausible."""
-    found = [each for line in lines if (each := cut(line, layout))]
-    rows = [each for each in found if len(each[1]) == layout.dim]
+    fitting = [fields for line in lines if (fields := cut(line, layout))]
+    rows = [fields for fields in fitting if len(fields[1]) == layout.dim]
     words, half = [word for word, _ in rows], len(rows) / 2
     if _are_decimals(rows, layout):
         return "may have decimal commas, or whole numbers: write 0.5, not 0,5"
     counted = [re.match(r"([0-9]+)[ \t;,]", word) for word in words]
     if len(words) > 1 and all(counted):
-        numbers = [int(each[1]) for each in counted if each]
+        numbers = [int(fields[1]) for fields in counted if fields]
         if numbers[0] in (0, 1) and numbers == list(range(numbers[0], numbers[0] + len(numbers))):
             return "has row numbers before its words: remove the first column"
     if layout.word_end == " " and not headed and len(words) > 1:
         phrases = sum(" " in word for word in words)
         if phrases == len(words) or (layout.dim == 1 and phrases > half):
-            what = "two words and a number are a set of similarities, for w2v eval MODEL SET"
-            return f"has spaces in its words ({words[0][:40]!r}): {what}"
+            advice = "two words and a number are a set of similarities, for w2v eval MODEL SET"
+            return f"has spaces in its words ({words[0][:40]!r}): {advice}"
     if (
         layout.word_end == " "
         and len(words) > 1
@@ -139,22 +139,22 @@ def _are_decimals(rows: Sequence[tuple[str, list[str]]], layout: Layout) -> bool
     """Returns whether the comma-separated numbers are all integers that are probably the halves of
     numbers with decimal commas: most words end in a number, or the second, fourth … numbers look
     like decimals."""
-    numbers = [number for _, each in rows for number in each]
+    numbers = [number for _, row in rows for number in row]
     if layout.mark != "," or not all(number.lstrip("+-").isdigit() for number in numbers):
         return False
     if len(rows) < 2 * sum(bool(re.search(r"[ \t;][+-]?[0-9]+$", word)) for word, _ in rows):
         return True
-    before = {number.lstrip("+-") for _, each in rows for number in each[0::2]}
-    behind = {number for _, each in rows for number in each[1::2]}
+    before = {number.lstrip("+-") for _, row in rows for number in row[0::2]}
+    behind = {number for _, row in rows for number in row[1::2]}
     if layout.dim % 2 or not all(map(str.isdigit, behind)):
         return False
     if layout.dim == 2 and layout.word_end == " ":
         return True
     small = before <= {"0", "1"} and not behind <= {"0", "1"}
-    return small or any(len(each) > 2 or re.match("0.", each) for each in behind)
+    return small or any(len(row) > 2 or re.match("0.", row) for row in behind)
 
 
-def why_none(lines: Sequence[str]) -> str:
+def misfit(lines: Sequence[str]) -> str:
     """Returns what is wrong with lines that fit no layout, with a remedy."""
     if decide([re.sub(r"([0-9]),([0-9])", r"\1.\2", line) for line in lines])[0]:
         return "has decimal commas: write 0.5, not 0,5"
@@ -173,15 +173,15 @@ def why_none(lines: Sequence[str]) -> str:
 
 def remarks(words: Sequence[str], dim: int, headed: bool) -> list[str]:
     """Returns warnings about content that may have been misread."""
-    found = []
+    doubts = []
     first = words[:DECIDING_LINES]
     if not headed and all(word.isdigit() for word in first):
-        found.append("all its words are numbers: are these the first values of its rows?")
+        doubts.append("all its words are numbers: are these the first values of its rows?")
     if not headed and dim == 1:
-        found.append("it has one number for each word: is it a list of counts or scores?")
+        doubts.append("it has one number for each word: is it a list of counts or scores?")
     if len(first) > 4 and all(map(_in_base64, first)):
-        found.append(f"its words are in base64 ({first[0][:20]!r}) and are kept so: decode them")
-    return found
+        doubts.append(f"its words are in base64 ({first[0][:20]!r}) and are kept so: decode them")
+    return doubts
 
 
 def _in_base64(word: str) -> bool:

@@ -56,17 +56,17 @@ def load_vectors(
         table, tensors = stream.sample.startswith(MARKS), is_tensors(stream.sample)
         fasttext, ngrams = is_fasttext(stream.sample), None
         if (mapped or table or tensors or fasttext) and stream.size is None:
-            what = "a file of this format cannot be read from a pipe or compressed"
-            raise InputError(f"{path}: {what}; save it, or decompress it first")
+            problem = "a file of this format cannot be read from a pipe or compressed"
+            raise InputError(f"{path}: {problem}; save it, or decompress it first")
         if not mapped:
             if table or tensors:
-                found = gather((read_table if table else read_tensors)(path, stream), stream)
+                content = gather((read_table if table else read_tensors)(path, stream), stream)
             elif fasttext:
                 parts, ngrams = read_fasttext(path, stream)
-                found = gather(parts, stream)
+                content = gather(parts, stream)
             else:
-                found = (*read_stream(stream, path), None)
-            vectors = WordVectors(*found, str(path), stream.warnings)
+                content = (*read_stream(stream, path), None)
+            vectors = WordVectors(*content, str(path), stream.warnings)
             vectors.ngrams = ngrams
             return vectors
     return load_arrays(path, path.with_suffix(".vocab.tsv"), str(path), limit, encoding_errors)
@@ -83,8 +83,8 @@ def _load_folder(path: Path, limit: int | None, errors: str) -> WordVectors:
         return vectors
     if is_hub(path):
         with _opened(path / MATRIX, limit, errors) as stream:
-            found = gather(read_hub(path, stream), stream)
-            vectors = WordVectors(*found, str(path), stream.warnings)
+            content = gather(read_hub(path, stream), stream)
+            vectors = WordVectors(*content, str(path), stream.warnings)
         if cut_by_file(path):
             from w2v.settings.build import build_config  # YAML takes 15 ms
             from w2v.settings.config import IN_MEMORY
@@ -93,10 +93,10 @@ def _load_folder(path: Path, limit: int | None, errors: str) -> WordVectors:
             vectors.config = build_config(cut)
         return vectors
     if all((path / name).is_file() for name in ("config.yaml", "format_version")):
-        what = "is an unfinished run, which has no vectors yet"
-        raise InputError(f"{path} {what}; resume it: `resume` {path}")
-    what = "is a folder without vectors.npy, neither a run's nor one for sentence-transformers"
-    raise InputError(f"{path} {what}; name a run directory or a vector file")
+        problem = "is an unfinished run, which has no vectors yet"
+        raise InputError(f"{path} {problem}; resume it: `resume` {path}")
+    problem = "is a folder without vectors.npy, neither a run's nor one for sentence-transformers"
+    raise InputError(f"{path} {problem}; name a run directory or a vector file")
 
 
 @contextmanager
@@ -118,13 +118,13 @@ def _run_ngrams(path: Path, vectors: WordVectors) -> NgramRows:
     rows, config = map_matrix(path / NGRAMS), vectors.config
     lengths = None if config is None else config.model.ngram_lengths
     if config is None or lengths is None:
-        what = f"has rows of n-grams, but {path / 'config.yaml'} does not set `subwords`"
-        raise InputError(f"{path / NGRAMS} {what}; copy the run again")
+        problem = f"has rows of n-grams, but {path / 'config.yaml'} does not set `subwords`"
+        raise InputError(f"{path / NGRAMS} {problem}; copy the run again")
     expected = config.model.buckets, vectors.dim
     if rows.shape != expected:
         of_run = f"`buckets` and `dim` of the run are {expected[0]:,} x {expected[1]:,}"
-        what = f"has {rows.shape[0]:,} x {rows.shape[1]:,} numbers, but {of_run}"
-        raise InputError(f"{path / NGRAMS} {what}; copy the run again")
+        problem = f"has {rows.shape[0]:,} x {rows.shape[1]:,} numbers, but {of_run}"
+        raise InputError(f"{path / NGRAMS} {problem}; copy the run again")
     return NgramRows(Ngrams(*lengths, config.model.buckets), rows)
 
 
@@ -139,6 +139,6 @@ def check_version(run: Path) -> None:
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
     if version != RUN_VERSION:
-        found, reads = version.decode(errors="replace"), f"this w2v reads {RUN_VERSION.decode()}"
+        written, reads = version.decode(errors="replace"), f"this w2v reads {RUN_VERSION.decode()}"
         remedy = "use the version of w2v that wrote it, or export its vectors with that"
-        raise InputError(f"{path.parent} has format_version {found!r}, {reads}; {remedy}")
+        raise InputError(f"{path.parent} has format_version {written!r}, {reads}; {remedy}")

@@ -40,15 +40,15 @@ class NgramRows:
 
     def have(self, words: Sequence[str]) -> np.ndarray:
         """Returns which unknown words have a vector, bool [N]: those with a trained n-gram."""
-        found = np.zeros(len(words), bool)
+        has_vector = np.zeros(len(words), bool)
         step = max(1, BLOCK_VALUES // max(1, self.rows.shape[1]))
         for begin, starts, ids in self._ids(words):
             word_of = begin + np.repeat(np.arange(len(starts) - 1), np.diff(starts))
-            for at in range(0, len(ids), step):
-                part = ids[at : at + step]
+            for first in range(0, len(ids), step):
+                part = ids[first : first + step]
                 learnt = self.rows[part].any(axis=1) if self.learnt is None else self.learnt[part]
-                found[word_of[at : at + step][learnt]] = True
-        return found
+                has_vector[word_of[first : first + step][learnt]] = True
+        return has_vector
 
     def learn(self, words: Sequence[str]) -> None:
         """Marks the n-grams of these known words as trained."""
@@ -61,12 +61,12 @@ class NgramRows:
         """Returns the vectors of unknown words, [N, D] float32. Raises InputError if they contain
         NaN or infinity."""
         sums, counts = self.sums(words)
-        found = _rounded(sums / np.maximum(counts, 1)[:, None])
+        vectors = _rounded(sums / np.maximum(counts, 1)[:, None])
         remedy = "train again with a smaller `lr`"
-        check_finite(found, words, "the n-gram vector of", remedy)
+        check_finite(vectors, words, "the n-gram vector of", remedy)
         if len(self.asked) < KEPT_WORDS:
             self.asked.update(dict.fromkeys(words))
-        return found
+        return vectors
 
     def full(self, words: Sequence[str], own: np.ndarray) -> np.ndarray:
         """Returns the vectors [N, D] float32 of known words from their own rows `own` [N, D]."""
@@ -81,13 +81,13 @@ class NgramRows:
     def sums(self, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Returns for each word the sum of its n-grams' rows, [N, D] float64, and how many n-grams
         it has, [N] int64."""
-        found = np.zeros((len(words), self.rows.shape[1]))
+        sums = np.zeros((len(words), self.rows.shape[1]))
         counts = np.zeros(len(words), np.int64)
         for begin, starts, ids in self._ids(words):
             end = begin + len(starts) - 1
             counts[begin:end] = np.diff(starts)
-            self._add(found[begin:end], ids, counts[begin:end])
-        return found, counts
+            self._add(sums[begin:end], ids, counts[begin:end])
+        return sums, counts
 
     def _ids(self, words: Sequence[str]) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         """Yields for blocks of words the index of the first, and the result of `Ngrams.ids`."""
@@ -101,11 +101,11 @@ class NgramRows:
         word_of = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
         step = max(1, BLOCK_VALUES // max(1, sums.shape[1]))
         for start in range(0, len(ids), step):
-            own = word_of[start : start + step]
-            first = np.flatnonzero(np.diff(own, prepend=-1))
+            owners = word_of[start : start + step]
+            first = np.flatnonzero(np.diff(owners, prepend=-1))
             rows = self.rows[ids[start : start + step]].astype(np.float64)
             with np.errstate(invalid="ignore"):  # reported where the sums are used
-                sums[own[first]] += np.add.reduceat(rows, first, axis=0)
+                sums[owners[first]] += np.add.reduceat(rows, first, axis=0)
 
 
 def _rounded(rows: np.ndarray) -> np.ndarray:

@@ -15,13 +15,13 @@ from w2v.errors import InputError, shown
 DTYPES = ("float32", "float16", "int8")
 
 
-def check_finite(rows: np.ndarray, words: Sequence[str], what: str, remedy: str) -> None:
-    """Raises InputError, "`what` WORD holds NaN or infinity; `remedy`", for the first word whose
+def check_finite(rows: np.ndarray, words: Sequence[str], subject: str, remedy: str) -> None:
+    """Raises InputError, "`subject` WORD holds NaN or infinity; `remedy`", for the first word whose
     row in `rows` [n, D] is not finite."""
     wrong = np.flatnonzero(~np.isfinite(rows).all(axis=1))
     if len(wrong):
         word = shown(words[wrong[0]])
-        raise InputError(f"{what} {word} holds NaN or infinity; {remedy}")
+        raise InputError(f"{subject} {word} holds NaN or infinity; {remedy}")
 
 
 def reduced(rows: np.ndarray, dtype: str) -> tuple[np.ndarray, np.ndarray | None]:
@@ -36,14 +36,14 @@ def reduced(rows: np.ndarray, dtype: str) -> tuple[np.ndarray, np.ndarray | None
         steps = rows / np.where(scales > 0, scales, 1)[:, None]
         return np.rint(steps).clip(-127, 127).astype(np.int8), scales
     with np.errstate(over="ignore"):
-        found = np.ascontiguousarray(rows, dtype)
-    if not np.isfinite(found).all():
+        converted = np.ascontiguousarray(rows, dtype)
+    if not np.isfinite(converted).all():
         raise InputError(f"a value is beyond the range of {dtype}; use another `dtype`")
-    return found, None
+    return converted, None
 
 
 def restored(rows: np.ndarray, scales: np.ndarray | None) -> np.ndarray:
     """Converts rows [n, D] back to float32; `scales` [n] are those of int8 rows."""
     with np.errstate(over="ignore", invalid="ignore"):
-        found = np.asarray(rows, np.float32)
-        return found if scales is None else found * np.asarray(scales, np.float32)[:, None]
+        converted = np.asarray(rows, np.float32)
+        return converted if scales is None else converted * np.asarray(scales, np.float32)[:, None]

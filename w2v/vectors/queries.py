@@ -97,20 +97,20 @@ def check_words(vectors: WordRows, words: Sequence[str]) -> None:
             raise UnknownWordError(word, near_spellings(vectors, word), vectors.source)
 
 
-def resolve(vectors: WordRows, asked: Asked) -> Query:
+def resolve(vectors: WordRows, query: Asked) -> Query:
     """Returns the query for a word, an expression, a list of words or a vector [D]. Raises
     QueryError if it is none of these, or has an unknown word."""
-    if isinstance(asked, str):
+    if isinstance(query, str):
 
-        def known(text: str) -> bool:
+        def is_word(text: str) -> bool:
             return vectors.index(text) is not None
 
-        terms = [(1, asked)] if known(asked) else parse_expression(asked, known)
-        return added(vectors, terms, asked.strip(" \t\r\n"))
-    if isinstance(asked, (list, tuple)) and asked and all(isinstance(x, str) for x in asked):
-        return added(vectors, [(1, str(each)) for each in asked])
+        terms = [(1, query)] if is_word(query) else parse_expression(query, is_word)
+        return added(vectors, terms, query.strip(" \t\r\n"))
+    if isinstance(query, (list, tuple)) and query and all(isinstance(x, str) for x in query):
+        return added(vectors, [(1, str(word)) for word in query])
     try:
-        vector = np.asarray(asked, np.float64)
+        vector = np.asarray(query, np.float64)
     except (TypeError, ValueError):
         raise QueryError("a query is a word, an expression, a list of words or a vector") from None
     if vector.shape != (vectors.dim,):
@@ -133,8 +133,8 @@ def added(vectors: WordRows, terms: Sequence[tuple[int, str]], text: str = "") -
     total = (signs[:, None] * unit).sum(axis=0)
     # Unit vectors that cancel leave rounding errors of about 1e-7.
     if np.linalg.norm(total) < 1e-5:
-        what = "adds up to a vector of zeros, which has no neighbours"
-        raise QueryError(f"{shown(text)} {what}; use other words")
+        problem = "adds up to a vector of zeros, which has no neighbours"
+        raise QueryError(f"{shown(text)} {problem}; use other words")
     rows = (vectors.index(word) for word in words)
     return Query(unit, signs, total, tuple(row for row in rows if row is not None))
 
@@ -172,7 +172,7 @@ def nearest(
     def products(block: np.ndarray) -> np.ndarray:
         return np.stack([_product(query, block) for query in queries])
 
-    found = vectors.neighbours(
+    neighbours = vectors.neighbours(
         sums,
         k,
         [query.exclude for query in queries],
@@ -185,7 +185,7 @@ def nearest(
             for row, score in zip(rows.tolist(), scores.tolist(), strict=True)
             if min_similarity is None or score >= min_similarity
         ]
-        for rows, scores in found
+        for rows, scores in neighbours
     ]
 
 
@@ -201,20 +201,20 @@ def answers(
 ) -> list[list[Neighbour] | QueryError]:
     """Returns the result of `nearest` for each of many queries, from one pass over the matrix; for
     a query that cannot be answered, the QueryError. The options are those of `nearest`."""
-    found: list[Query | QueryError] = []
-    for each in asked:
+    resolved: list[Query | QueryError] = []
+    for question in asked:
         try:
-            found.append(resolve(vectors, each))
+            resolved.append(resolve(vectors, question))
         except QueryError as error:
-            found.append(error)
-    queries = [each for each in found if isinstance(each, Query)]
+            resolved.append(error)
+    queries = [question for question in resolved if isinstance(question, Query)]
     good = iter(nearest(vectors, queries, k, **options))
-    return [next(good) if isinstance(each, Query) else each for each in found]
+    return [next(good) if isinstance(question, Query) else question for question in resolved]
 
 
 def similarity(vectors: WordRows, a: Asked, b: Asked) -> float:
     """Returns the cosine, from -1 to 1, of two words, expressions or vectors."""
-    x, y = (resolve(vectors, each).total.astype(np.float64) for each in (a, b))
+    x, y = (resolve(vectors, expression).total.astype(np.float64) for expression in (a, b))
     return float(np.clip(x @ y / np.sqrt((x @ x) * (y @ y)), -1.0, 1.0))
 
 

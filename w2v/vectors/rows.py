@@ -56,7 +56,7 @@ class WordRows:
         if not all(issubclass(kind, str) for kind in set(map(type, self.words))):
             raise InputError("`words` must be strings")
         self.matrix = matrix
-        self.counts = None if counts is None else _whole(counts, len(words))
+        self.counts = None if counts is None else _checked_counts(counts, len(words))
         self.source = source
         self.warnings = tuple(warnings)
 
@@ -86,16 +86,16 @@ class WordRows:
     def of(self, words: Sequence[str]) -> np.ndarray:
         """Returns a copy of the vectors of these words, [n, D] float32; each word must have one."""
         rows = [self.index(word) for word in words]
-        found = np.array(self.matrix[[row or 0 for row in rows]], np.float32)
-        unknown = [place for place, row in enumerate(rows) if row is None]
+        vectors = np.array(self.matrix[[row or 0 for row in rows]], np.float32)
+        unknown = [position for position, row in enumerate(rows) if row is None]
         if unknown and self.ngrams is not None:
-            found[unknown] = self.ngrams.means([words[place] for place in unknown])
-        return found
+            vectors[unknown] = self.ngrams.means([words[position] for position in unknown])
+        return vectors
 
     def unit_of(self, words: Sequence[str]) -> np.ndarray:
         """Returns the unit vectors of these words, [n, D] float32; each word must have one."""
-        found = self.of(words)
-        return _unit(found, self._lengths(found, words))
+        vectors = self.of(words)
+        return _unit(vectors, self._lengths(vectors, words))
 
     @cached_property
     def config(self) -> Config | None:
@@ -115,8 +115,8 @@ class WordRows:
         more = " or more" if len(asked) >= KEPT_WORDS else ""
         words = f"{len(asked):,}{more} {'word' if one else 'words'} ({shown(asked[0])}"
         lower = sum(self.index(word.lower()) is not None for word in asked)
-        known = f" ({lower:,} would be, in lower case)" if lower else ""
-        where = f"{'' if one else ', …'}) {'is' if one else 'are'} not in the vocabulary{known}"
+        hint = f" ({lower:,} would be, in lower case)" if lower else ""
+        where = f"{'' if one else ', …'}) {'is' if one else 'are'} not in the vocabulary{hint}"
         return f"{words}{where}: {'its vector comes' if one else 'their vectors come'} from n-grams"
 
     @cached_property
@@ -134,8 +134,8 @@ class WordRows:
             lengths[start : start + step] = np.sqrt(np.einsum("ij,ij->i", block, block))
         wrong = np.flatnonzero(~np.isfinite(lengths))
         if len(wrong):
-            what = f"the vector of {shown(words[wrong[0]])} holds NaN or infinity"
-            raise InputError(f"{self.source}: {what}; train again with a smaller `lr`")
+            problem = f"the vector of {shown(words[wrong[0]])} holds NaN or infinity"
+            raise InputError(f"{self.source}: {problem}; train again with a smaller `lr`")
         return lengths
 
     def unit(self, rows: slice | Sequence[int] | np.ndarray) -> np.ndarray:
@@ -166,12 +166,12 @@ class WordRows:
         step = max(1, BLOCK_VALUES // max(self.dim, len(queries), 1))
         for start in range(0, stop, step):
             block = self.unit(slice(start, min(start + step, stop)))
-            found = queries @ block.T if scores is None else scores(block)
-            for q, own in enumerate(exclude):
-                found[q, [row - start for row in own if 0 <= row - start < len(block)]] = -np.inf
-                chosen = top(found[q], k)
+            scored = queries @ block.T if scores is None else scores(block)
+            for q, skip in enumerate(exclude):
+                scored[q, [row - start for row in skip if 0 <= row - start < len(block)]] = -np.inf
+                chosen = top(scored[q], k)
                 rows = np.concatenate([best[q][0], chosen + start])
-                values = np.concatenate([best[q][1], found[q, chosen]])
+                values = np.concatenate([best[q][1], scored[q, chosen]])
                 # The sort is stable and earlier blocks come first, therefore equal scores stay in
                 # the order of the rows.
                 order = np.argsort(-values, kind="stable")[:k]
@@ -183,21 +183,21 @@ class WordRows:
 def _numbers(matrix: Any) -> np.ndarray:
     """Returns the matrix as float32; a memory map stays one."""
     try:
-        found = matrix if isinstance(matrix, np.memmap) else np.asarray(matrix)
-        if found.dtype.kind in "biufO" and not np.ma.is_masked(matrix):
-            with np.errstate(over="ignore"):  # infinity is told where it is used
-                return found.astype(np.float32, copy=False)
+        array = matrix if isinstance(matrix, np.memmap) else np.asarray(matrix)
+        if array.dtype.kind in "biufO" and not np.ma.is_masked(matrix):
+            with np.errstate(over="ignore"):  # infinite values are reported where they are used
+                return array.astype(np.float32, copy=False)
     except (TypeError, ValueError):
         pass
-    raise InputError("`matrix` must be an array of numbers, a row for each word") from None
+    raise InputError("`matrix` must be an array of numbers, a row for each word")
 
 
-def _whole(counts: Any, length: int) -> np.ndarray:
-    found = np.asarray(counts)
-    right = found.shape == (length,) and found.dtype.kind in "iuf"
-    if not right or not ((found >= 0) & (found < 2**63) & (found == np.floor(found))).all():
+def _checked_counts(counts: Any, length: int) -> np.ndarray:
+    array = np.asarray(counts)
+    right = array.shape == (length,) and array.dtype.kind in "iuf"
+    if not right or not ((array >= 0) & (array < 2**63) & (array == np.floor(array))).all():
         raise InputError(f"`counts` must be {length} whole numbers ≥ 0, one for each word")
-    return found.astype(np.int64, copy=False)
+    return array.astype(np.int64, copy=False)
 
 
 def _unit(rows: np.ndarray, norms: np.ndarray) -> np.ndarray:

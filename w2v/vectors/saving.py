@@ -123,8 +123,8 @@ def check_output(path: str | Path, kind: str, dtype: str = "float32") -> None:
     path = Path(path)
     allowed = SMALLER.get(kind, DTYPES[:1])
     if dtype not in allowed:
-        can = ", ".join(each for each in SMALLER if dtype in SMALLER[each])
-        remedy = f"use {' or '.join(allowed)}, or one of the formats {can}"
+        formats = ", ".join(name for name in SMALLER if dtype in SMALLER[name])
+        remedy = f"use {' or '.join(allowed)}, or one of the formats {formats}"
         raise InputError(f"the format {kind} cannot hold `dtype` {dtype}; {remedy}")
     packed = _unpacked(path)[1]
     if packed and kind not in COMPRESSED:
@@ -134,8 +134,8 @@ def check_output(path: str | Path, kind: str, dtype: str = "float32") -> None:
     if kind in FOLDERS and os.path.lexists(path):
         names = {entry.name for entry in path.iterdir()} if path.is_dir() else {""}
         if names - set(FOLDERS[kind]):
-            what = f"exists, and only a folder of the format {kind} would be replaced"
-            raise InputError(f"{path} {what}; choose another name")
+            problem = f"exists, and only a folder of the format {kind} would be replaced"
+            raise InputError(f"{path} {problem}; choose another name")
 
 
 def save_vectors(
@@ -205,8 +205,8 @@ def write_vectors(
     """Writes to an open binary file, such as standard output, as `save_vectors` does. Raises
     InputError if the format `kind` consists of several files."""
     if kind == "npy" or kind in FOLDERS:
-        what = f"{kind} consists of several files, so it cannot be written to a stream"
-        raise InputError(f"{what}; use text, binary or parquet")
+        problem = f"{kind} consists of several files, so it cannot be written to a stream"
+        raise InputError(f"{problem}; use text, binary or parquet")
     check_output("", kind, dtype)
     content = storable(Content([*words], matrix, counts, kind, dtype, beside, []))
     _check_read_back(content, Path())
@@ -217,8 +217,8 @@ def write_vectors(
 def check_words(path: Path, words: Sequence[str], dim: int) -> None:
     """Raises the InputError that `save_vectors` would raise for these words with any vectors."""
     ones = np.ones((len(words), 1), np.float32)
-    whole = Content([*words], ones, None, check_format(path), "float32", None, [])
-    content = storable(whole)
+    unfiltered = Content([*words], ones, None, check_format(path), "float32", None, [])
+    content = storable(unfiltered)
     rows = np.random.default_rng(1).standard_normal((min(len(content.words), LOOKED_AT), dim))
     _check_read_back(content._replace(matrix=rows.astype(np.float32)), path)
 
@@ -232,9 +232,9 @@ def _check_read_back(content: Content, path: Path) -> None:
     file = io.BytesIO()
     _write(file, content._replace(words=words, matrix=matrix))
     if not reads_back(file.getvalue(), path, words, matrix):
-        such = ", ".join(map(shown, words[:2]))
-        what = f"the format {content.kind} would not give back words such as {such}"
-        raise InputError(f"{what}: use another one, such as parquet or npy")
+        examples = ", ".join(map(shown, words[:2]))
+        problem = f"the format {content.kind} would not give back words such as {examples}"
+        raise InputError(f"{problem}: use another one, such as parquet or npy")
 
 
 def _write(file: IO[bytes], content: Content) -> None:
@@ -275,24 +275,24 @@ def storable(content: Content) -> Content:
     for start in range(0, len(matrix), WRITE_ROWS):
         part, remedy = slice(start, start + WRITE_ROWS), "remove the word"
         check_finite(matrix[part], words[part], "the vector of", remedy)
-    held, known = HELD[kind], set[str]()
+    limits, seen = HELD[kind], set[str]()
     rows, left_out = [], []
     for row, word in enumerate(words):
-        if word in known or not held.words.fullmatch(word):
+        if word in seen or not limits.words.fullmatch(word):
             left_out.append(word)
         else:
-            known.add(word)
+            seen.add(word)
             rows.append(row)
     warnings = []
     if left_out:
-        many = f"{len(left_out):,} of {len(words):,} words, such as {shown(left_out[0])},"
-        why = f"the format {kind} cannot hold repeated words, nor {held.but}"
-        warnings.append(f"{many} were left out: {why}")
+        lost = f"{len(left_out):,} of {len(words):,} words, such as {shown(left_out[0])},"
+        why = f"the format {kind} cannot hold repeated words, nor {limits.but}"
+        warnings.append(f"{lost} were left out: {why}")
         if not rows:
             raise InputError(f"{warnings[0]}; no word remains to be written")
         words, matrix = [words[row] for row in rows], np.asarray(matrix)[rows]
         counts = None if counts is None else counts[rows]
     if kind != "fasttext" and beside is not None and beside.ngrams is not None:
-        lost = "the n-grams, and with them the vectors of unknown words, were left out"
-        warnings.append(f"{lost}: {kind} cannot hold them, but `format` fasttext can")
+        ngrams_lost = "the n-grams, and with them the vectors of unknown words, were left out"
+        warnings.append(f"{ngrams_lost}: {kind} cannot hold them, but `format` fasttext can")
     return content._replace(words=words, matrix=matrix, counts=counts, warnings=warnings)

@@ -14,7 +14,7 @@ from w2v.system import compression
 from w2v.vectors.binary import fits_binary, read_binary
 from w2v.vectors.columns import MARKS
 from w2v.vectors.content import VectorStream, is_text, parse_header
-from w2v.vectors.layout import Layout, decide, doubt, first_lines, names_columns, remarks, why_none
+from w2v.vectors.layout import Layout, decide, doubt, first_lines, misfit, names_columns, remarks
 from w2v.vectors.text import read_text
 
 # What other well-known files start with, and what to do instead.
@@ -36,7 +36,7 @@ FOREIGN = {
 def read_stream(stream: VectorStream, path: Path) -> tuple[list[str], np.ndarray]:
     """Returns the words and vectors [V, D] of a stream in word2vec's text or binary format, or
     GloVe's text format. Raises InputError if it is none of them."""
-    sample, whole = stream.sample, stream.sample_is_all
+    sample, complete = stream.sample, stream.sample_is_all
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if not sample:
         raise InputError(f"{path} is empty; give a file of word vectors")
@@ -46,10 +46,10 @@ def read_stream(stream: VectorStream, path: Path) -> tuple[list[str], np.ndarray
     header = parse_header(sample)
     if header is not None:
         body = sample[header.length :]
-        lines = first_lines(body, whole)
+        lines = first_lines(body, complete)
         # "7 1" may also be the first line of GloVe text with one integer per word; only in that
         # case does the name decide.
-        if ".glove" in suffixes and decide(first_lines(sample, whole))[0] == Layout(1):
+        if ".glove" in suffixes and decide(first_lines(sample, complete))[0] == Layout(1):
             header = None
     if header is None:
         return _read_headless(stream, path)
@@ -57,14 +57,14 @@ def read_stream(stream: VectorStream, path: Path) -> tuple[list[str], np.ndarray
     text = layout is not None and fits == len(lines) > 0
     # A handful of short records may be valid text and binary; in that case, too, the name decides.
     if [suffix for suffix in suffixes if suffix not in compression.SUFFIXES][-1:] == [".bin"]:
-        text = text and not (whole and fits_binary(sample, header))
+        text = text and not (complete and fits_binary(sample, header))
     else:
         text = text or is_text(body)
     if not text:
         return read_binary(stream, header)
-    if layout is None and (other := decide(lines)[0]) is not None:
-        what = f"its header says {header.dim} dimensions, but line 2 has {other.dim} numbers"
-        raise InputError(f"{path}: {what}; correct the header")
+    if layout is None and (headless := decide(lines)[0]) is not None:
+        problem = f"its header says {header.dim} dimensions, but line 2 has {headless.dim} numbers"
+        raise InputError(f"{path}: {problem}; correct the header")
     layout = layout or Layout(header.dim)
     if (why := doubt(lines, layout, headed=True)) is not None:
         raise InputError(f"{path} {why}")
@@ -83,19 +83,19 @@ def _read_headless(stream: VectorStream, path: Path) -> tuple[list[str], np.ndar
         lines = lines[1:]
     else:
         layout, _ = decide(lines)
-    why = why_none(lines) if layout is None else doubt(lines, layout, headed=False)
+    why = misfit(lines) if layout is None else doubt(lines, layout, headed=False)
     if layout is None or why is not None:
         raise InputError(f"{path} {why}")
     return _remarked(stream, read_text(stream, None, layout, position), headed=False)
 
 
 def _remarked(
-    stream: VectorStream, found: tuple[list[str], np.ndarray], headed: bool
+    stream: VectorStream, content: tuple[list[str], np.ndarray], headed: bool
 ) -> tuple[list[str], np.ndarray]:
-    words, matrix = found
-    said = remarks(words, matrix.shape[1], headed)
-    stream.warnings += [f"{stream.name}: {remark}" for remark in said]
-    return found
+    words, matrix = content
+    doubts = remarks(words, matrix.shape[1], headed)
+    stream.warnings += [f"{stream.name}: {remark}" for remark in doubts]
+    return content
 
 
 def reads_back(data: bytes, path: Path, words: list[str], matrix: np.ndarray) -> bool:
@@ -105,7 +105,7 @@ def reads_back(data: bytes, path: Path, words: list[str], matrix: np.ndarray) ->
         stream = VectorStream(compression.Decompressed(io.BytesIO(data), ""), None, None, "strict")
         if stream.sample.startswith(MARKS):
             return False
-        found = read_stream(stream, path)
+        content = read_stream(stream, path)
     except InputError:
         return False
-    return found[0] == words and np.array_equal(found[1], matrix)
+    return content[0] == words and np.array_equal(content[1], matrix)

@@ -62,9 +62,9 @@ def read_tensors(path: Path, stream: VectorStream) -> Iterator[Part]:
         names = sorted(file.keys())
         if not {"vectors", "words"} <= set(names):
             have = ", ".join(names[:5]) or "none"
-            what = f"has no tensors `vectors` and `words`, but {have:.200}"
+            problem = f"has no tensors `vectors` and `words`, but {have:.200}"
             remedy = "for a model of sentence-transformers, name its folder"
-            raise InputError(f"{stream.name} {what}; {remedy}")
+            raise InputError(f"{stream.name} {problem}; {remedy}")
         n_words = rows_of(file, "vectors", stream)
         if file.get_slice("words").get_shape() > [MANY_WORD_BYTES + MEAN_WORD_BYTES * n_words]:
             raise InputError(f"{stream.name}: its tensor `words` is too long for {n_words:,} words")
@@ -77,8 +77,8 @@ def read_tensors(path: Path, stream: VectorStream) -> Iterator[Part]:
             for name, kind in (("scales", "F32"), ("counts", "I64"))
         )
         for part, rows in blocks(file, "vectors", n_words):
-            found = restored(rows, None if scales is None else scales[part])
-            yield Part(raw[part], found, None if counts is None else counts[part])
+            vectors = restored(rows, None if scales is None else scales[part])
+            yield Part(raw[part], vectors, None if counts is None else counts[part])
 
 
 def rows_of(file: Any, name: str, stream: VectorStream) -> int:
@@ -87,9 +87,9 @@ def rows_of(file: Any, name: str, stream: VectorStream) -> int:
     tensor = file.get_slice(name)
     shape, kind = tensor.get_shape(), tensor.get_dtype()
     if len(shape) != 2 or min(shape) < 1 or kind not in ("F64", "F32", "F16", "I8"):
-        wanted = "numbers [words, dimensions] in float64, float32, float16 or int8"
-        what = f"its tensor `{name}` is {kind} {shape}, not {wanted}"
-        raise InputError(f"{stream.name}: {what}; save it as float32")
+        expected = "numbers [words, dimensions] in float64, float32, float16 or int8"
+        problem = f"its tensor `{name}` is {kind} {shape}, not {expected}"
+        raise InputError(f"{stream.name}: {problem}; save it as float32")
     return int(shape[0])
 
 
@@ -99,10 +99,10 @@ def column(
     """Returns a one-dimensional tensor of type `kind`, with `size` elements if that is given.
     Raises InputError for any other tensor."""
     tensor = file.get_slice(name)
-    shape, found = tensor.get_shape(), tensor.get_dtype()
-    if len(shape) != 1 or found != kind or size not in (None, shape[0]):
-        what = f"is {found} {shape}, not {kind} [{size or 'n'}]"
-        raise InputError(f"{stream.name}: its tensor `{name}` {what}")
+    shape, dtype = tensor.get_shape(), tensor.get_dtype()
+    if len(shape) != 1 or dtype != kind or size not in (None, shape[0]):
+        problem = f"is {dtype} {shape}, not {kind} [{size or 'n'}]"
+        raise InputError(f"{stream.name}: its tensor `{name}` {problem}")
     return file.get_tensor(name)  # type: ignore[no-any-return]
 
 

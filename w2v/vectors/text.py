@@ -41,49 +41,49 @@ def read_text(
 ) -> tuple[list[str], np.ndarray]:
     """Reads lines of the given layout from `position` on, which is after the header or the column
     names, if there are any. Returns the words and vectors [V, D] float32."""
-    name, limit, wanted = stream.name, stream.limit, 0
+    name, limit, n_words = stream.name, stream.limit, 0
     if header is not None:
-        wanted = words_to_read(header, stream, 2 * layout.dim + 1)
-    found = Storage(layout.dim, stream, wanted)
+        n_words = words_to_read(header, stream, 2 * layout.dim + 1)
+    storage = Storage(layout.dim, stream, n_words)
     lines = _Lines(layout, name, 2 if position else 1, header is not None)
     for block in _line_blocks(stream, layout.dim, position):
-        before = found.read
+        before = storage.read
         if limit is not None and before >= limit:
             break
         words, starts, values = lines.parse(block)
-        taken = slice(None if limit is None else limit - before)
-        if header is not None and before + len(words[taken]) > header.n_words:
+        within = slice(None if limit is None else limit - before)
+        if header is not None and before + len(words[within]) > header.n_words:
             raise damaged(name, f"its header says {header.n_words} words, but more lines follow")
-        offsets = [stream.start + position + start for start in starts[taken]]
-        found.append(words[taken], offsets, values[taken])
+        offsets = [stream.start + position + start for start in starts[within]]
+        storage.append(words[within], offsets, values[within])
         position += len(block)
-    if header is not None and found.read < wanted:
-        what = f"its header says {header.n_words} words, but there are only {found.read}"
-        raise damaged(name, what)
-    return found.finish()
+    if header is not None and storage.read < n_words:
+        problem = f"its header says {header.n_words} words, but there are only {storage.read}"
+        raise damaged(name, problem)
+    return storage.finish()
 
 
 def _line_blocks(stream: VectorStream, dim: int, skip: int) -> Iterator[bytes]:
     """Yields blocks of complete lines, a few MB at a time, each ending with a line end. Blank lines
     at the end of the file are dropped."""
     limit = dim * MAX_VALUE_BYTES + MAX_WORD_BYTES
-    rest = bytearray()
+    buffer = bytearray()
     while chunk := stream.read():
         if skip:
             chunk, skip = chunk[skip:], max(0, skip - len(chunk))
-        rest += chunk
+        buffer += chunk
         # Cut before the last line that is not blank, so that only the last block can end with blank
         # lines.
-        cut = rest.rfind(b"\n", 0, len(rest.rstrip(b" \t\r\n"))) + 1
+        cut = buffer.rfind(b"\n", 0, len(buffer.rstrip(b" \t\r\n"))) + 1
         if cut:
-            yield bytes(rest[:cut])
-            del rest[:cut]
-        if len(rest) > limit:
-            what = f"a line is longer than {limit} bytes, too long for {dim} numbers"
-            raise damaged(stream.name, what)
-    last = rest.rstrip(b" \t\r\n")
+            yield bytes(buffer[:cut])
+            del buffer[:cut]
+        if len(buffer) > limit:
+            problem = f"a line is longer than {limit} bytes, too long for {dim} numbers"
+            raise damaged(stream.name, problem)
+    last = buffer.rstrip(b" \t\r\n")
     if last:
-        if not rest.endswith(b"\n"):
+        if not buffer.endswith(b"\n"):
             stream.warnings.append(
                 f"{stream.name} does not end with a line end, its last number may be incomplete: "
                 "compare it with the original"
@@ -96,13 +96,13 @@ class _Lines:
 
     def __init__(self, layout: Layout, name: str, n: int, headed: bool) -> None:
         self._layout, self._name, self._n = layout, name, n
-        self._said = "its header says" if headed else "the first lines have"
+        self._claim = "its header says" if headed else "the first lines have"
 
     def parse(self, block: bytes) -> tuple[list[bytes], list[int], np.ndarray]:
         """Returns for the n lines of a block the words [n], their approximate offsets in the block,
         and the numbers [n, D]."""
         dim = self._layout.dim
-        words, starts, numbers = self._between_blanks(block) or self._line_by_line(block)
+        words, starts, numbers = self._split_at_blanks(block) or self._split_lines(block)
         text = b"\n".join(numbers)
         commas = self._layout.mark != " " or self._layout.quoted
         values = None if commas and NO_FIELD.search(text) else _numbers(text)
@@ -113,7 +113,7 @@ class _Lines:
         self._n += len(words)
         return words, starts, values.reshape(len(words), dim)
 
-    def _between_blanks(self, block: bytes) -> tuple[list[bytes], list[int], list[bytes]] | None:
+    def _split_at_blanks(self, block: bytes) -> tuple[list[bytes], list[int], list[bytes]] | None:
         """Splits the lines if spaces or tabs separate the fields, else returns None. Returns the
         words, their offsets, and the texts of their numbers."""
         dim, mark, word_end, quoted = self._layout
@@ -140,60 +140,60 @@ class _Lines:
         if word_end == "\t":  # a word is followed by at least one tab, and contains none
             tabbed = (data[ends] == ord("\t")) | (data[numbers - 1] == ord("\t"))
             self._refuse(block, np.flatnonzero(~tabbed))
-        places = starts.tolist()
-        words = [block[a:b] for a, b in zip(places, ends.tolist(), strict=True)]
+        offsets = starts.tolist()
+        words = [block[a:b] for a, b in zip(offsets, ends.tolist(), strict=True)]
         for i in np.flatnonzero(fields > dim + 1).tolist():
             inner = words[i].replace(b"\t", b" ").rsplit(b" ", 1)[1:]
             wrong = b"\t" in words[i] if word_end == "\t" else is_number(_text(*inner))
             if wrong:
                 self._refuse(block, [i])
         ends_of = zip(numbers.tolist(), last[after - 1].tolist(), strict=True)
-        return words, places, [block[a:b] for a, b in ends_of]
+        return words, offsets, [block[a:b] for a, b in ends_of]
 
-    def _line_by_line(self, block: bytes) -> tuple[list[bytes], list[int], list[bytes]]:
-        words, starts, numbers, place = [], [], [], 0
+    def _split_lines(self, block: bytes) -> tuple[list[bytes], list[int], list[bytes]]:
+        words, starts, numbers, offset = [], [], [], 0
         dim, mark, word_end, quoted = self._layout
         separator = mark.encode()
-        for i, whole in enumerate(block.split(b"\n")[:-1]):
-            line = whole.rstrip(b" \t\r" + separator)
+        for i, raw in enumerate(block.split(b"\n")[:-1]):
+            line = raw.rstrip(b" \t\r" + separator)
             if quoted:
                 word, fields = self._check(line, i)
-                rest = ",".join(fields).encode("latin-1")
+                values = ",".join(fields).encode("latin-1")
             elif mark == word_end:
-                first, _, rest = line.partition(separator)
+                first, _, values = line.partition(separator)
                 word = first.strip(b" \t")
             else:
                 head, *others = line.rsplit(separator, dim - 1)
                 parts = head.replace(b"\t", b" ").strip(b" ").rpartition(b" ")
-                word, rest = parts[0].strip(b" "), separator.join([parts[2], *others])
-                rest = rest if parts[1] else b""
-            if not quoted and (rest.count(separator) != dim - 1 or not rest):
+                word, values = parts[0].strip(b" "), separator.join([parts[2], *others])
+                values = values if parts[1] else b""
+            if not quoted and (values.count(separator) != dim - 1 or not values):
                 self._refuse(block, [i])
             words.append(word)
-            starts.append(place + max(0, line.find(word)))
-            numbers.append(rest)
-            place += len(whole) + 1
+            starts.append(offset + max(0, line.find(word)))
+            numbers.append(values)
+            offset += len(raw) + 1
         return words, starts, numbers
 
     def _refuse(self, block: bytes, lines: Sequence[int] | np.ndarray) -> None:
         """Raises InputError for the first of these lines, if there are any."""
         if len(lines):
-            self._check(block.split(b"\n")[lines[0]], int(lines[0]), sure=True)
+            self._check(block.split(b"\n")[lines[0]], int(lines[0]), refuse=True)
 
-    def _check(self, line: bytes, i: int, sure: bool = False) -> tuple[bytes, list[str]]:
+    def _check(self, line: bytes, i: int, refuse: bool = False) -> tuple[bytes, list[str]]:
         """Returns the word and the numbers of line i of the block. Raises InputError if it does not
-        fit the layout, and always if `sure`: the caller has found that it does not."""
+        fit the layout, and always if `refuse`: the caller has found that it does not."""
         line = line.rstrip(b" \t\r")
-        found, dim = cut(line.decode("latin-1"), self._layout), self._layout.dim
+        fields, dim = cut(line.decode("latin-1"), self._layout), self._layout.dim
         line_n = f"line {self._n + i}"
-        fields = re.split(r"[ \t,;]+", line.strip().decode("utf-8", "replace"))[1:]
-        if found is None or len(found[1]) < dim <= len(fields):
-            wrong = next((each for each in reversed(fields) if not is_number(each)), "")
+        raw_fields = re.split(r"[ \t,;]+", line.strip().decode("utf-8", "replace"))[1:]
+        if fields is None or len(fields[1]) < dim <= len(raw_fields):
+            wrong = next((field for field in reversed(raw_fields) if not is_number(field)), "")
             raise damaged(self._name, f"{line_n} has {shown(wrong, 40)} in place of a number")
-        if sure or len(found[1]) != dim:
-            what = f"has {len(found[1])} numbers after the word, but {self._said} {dim}"
-            raise damaged(self._name, f"{line_n} {what}")
-        return found[0].encode("latin-1"), found[1]
+        if refuse or len(fields[1]) != dim:
+            problem = f"has {len(fields[1])} numbers after the word, but {self._claim} {dim}"
+            raise damaged(self._name, f"{line_n} {problem}")
+        return fields[0].encode("latin-1"), fields[1]
 
 
 def _text(field: bytes = b"") -> str:

@@ -20,7 +20,7 @@ from w2v.evaluation.sets import AnalogySet, SimilaritySet, default_sets, load_se
 from w2v.evaluation.similarity import SimilarityResult, evaluate_similarity
 from w2v.system import arguments
 from w2v.system.arguments import asks, one_of
-from w2v.system.packages import told_if_missing
+from w2v.system.packages import reporting_missing
 from w2v.vectors import classes, encoded, encoding, queries
 from w2v.vectors.hub import Card
 from w2v.vectors.precision import DTYPES
@@ -65,11 +65,11 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
         UnknownWordError, which is an InputError and a KeyError."""
         if isinstance(word, str) and (row := self.index(word)) is not None:
             return self.matrix[row]  # type: ignore[no-any-return]
-        wanted = "word, nor a list of words"
-        words = [word] if isinstance(word, str) else arguments.items("word", word, wanted)
+        expected = "word, nor a list of words"
+        words = [word] if isinstance(word, str) else arguments.items("word", word, expected)
         queries.check_words(self, words)
-        found = self.of(words)
-        return found[0] if isinstance(word, str) else found
+        vectors = self.of(words)
+        return vectors[0] if isinstance(word, str) else vectors
 
     def __contains__(self, word: object) -> bool:
         """Returns whether the word is in the vocabulary. `has` is also true for unknown words whose
@@ -103,9 +103,9 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
             restrict_vocab: consider only this many of the most frequent words; 0 = all.
             min_similarity: leave out words that are less similar.
         """
-        found = [queries.resolve(self, query)]
+        resolved = [queries.resolve(self, query)]
         options: Any = {"restrict_vocab": restrict_vocab, "min_similarity": min_similarity}
-        return queries.nearest(self, found, k, method=method, **options)[0]
+        return queries.nearest(self, resolved, k, method=method, **options)[0]
 
     answers, similarity = asks(asked=arguments.items)(queries.answers), queries.similarity
     analogy = queries.analogy
@@ -183,8 +183,8 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
                 .zst) .npy .parquet .arrow .feather .safetensors.
             dtype: "float16" or, for tables and safetensors, "int8" for a smaller file.
         """
-        of = self.words, self.matrix, self.counts
-        for warning in save_vectors(path, *of, format, dtype, self).warnings:
+        content = self.words, self.matrix, self.counts
+        for warning in save_vectors(path, *content, format, dtype, self).warnings:
             warnings.warn(warning, stacklevel=2)
 
     def card(self) -> Card:
@@ -234,7 +234,7 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
 
     def to_pandas(self) -> pandas.DataFrame:
         """Returns a copy of the matrix as a DataFrame with the words as its index."""
-        with told_if_missing():
+        with reporting_missing():
             import pandas  # not a requirement of w2v
 
         return pandas.DataFrame(np.array(self.matrix), index=self.words)
@@ -242,19 +242,19 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
     def to_gensim(self) -> Any:
         """Returns gensim's KeyedVectors, or FastTextKeyedVectors if there are n-grams, with copies
         of the matrix and, if known, the counts."""
-        with told_if_missing():
+        with reporting_missing():
             from gensim.models import KeyedVectors  # not a requirement of w2v
             from gensim.models.fasttext import FastTextKeyedVectors
 
         if self.ngrams is None:
-            found = KeyedVectors(self.dim)
+            keyed = KeyedVectors(self.dim)
         else:
-            found = FastTextKeyedVectors(self.dim, *self.ngrams.ngrams)
-        found.add_vectors(self.words, np.array(self.matrix))
+            keyed = FastTextKeyedVectors(self.dim, *self.ngrams.ngrams)
+        keyed.add_vectors(self.words, np.array(self.matrix))
         if self.ngrams is not None:
-            found.vectors_vocab = self.ngrams.own(self.words, self.matrix)
-            found.vectors_ngrams = np.array(self.ngrams.rows)
-            found.recalc_char_ngram_buckets()
+            keyed.vectors_vocab = self.ngrams.own(self.words, self.matrix)
+            keyed.vectors_ngrams = np.array(self.ngrams.rows)
+            keyed.recalc_char_ngram_buckets()
         if self.counts is not None:
-            found.expandos["count"] = self.counts.copy()
-        return found
+            keyed.expandos["count"] = self.counts.copy()
+        return keyed

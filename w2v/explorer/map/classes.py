@@ -11,22 +11,22 @@ def classes(unit: np.ndarray, k: int, seed: int) -> tuple[np.ndarray, np.ndarray
     """Returns the class of each unit row [N, D], [N] int64, and the centres [≤ k, D] at length 1.
     Classes are numbered from the largest on."""
     centres = _spread(unit, min(k, len(unit)), np.random.default_rng(seed))
-    found = (unit @ centres.T).argmax(axis=1)
+    class_of = (unit @ centres.T).argmax(axis=1)
     for _ in range(ROUNDS):
-        before = found
+        before = class_of
         sums = np.zeros_like(centres)
-        np.add.at(sums, found, unit)
+        np.add.at(sums, class_of, unit)
         lengths = np.linalg.norm(sums, axis=1, keepdims=True)
         centres = np.where(lengths > 1e-6, sums / np.maximum(lengths, 1e-6), centres)
-        found = (unit @ centres.T).argmax(axis=1)
-        if (found == before).all():
+        class_of = (unit @ centres.T).argmax(axis=1)
+        if (class_of == before).all():
             break
-    sizes = np.bincount(found, minlength=len(centres))
+    sizes = np.bincount(class_of, minlength=len(centres))
     order = np.argsort(-sizes, kind="stable")
     order = order[sizes[order] > 0]
     number = np.empty(len(centres), np.int64)
     number[order] = np.arange(len(order))
-    return number[found], centres[order]
+    return number[class_of], centres[order]
 
 
 def _spread(unit: np.ndarray, k: int, random: np.random.Generator) -> np.ndarray:

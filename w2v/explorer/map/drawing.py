@@ -11,7 +11,7 @@ import numpy as np
 from w2v.errors import InputError
 from w2v.explorer import page
 from w2v.explorer.map.classes import classes
-from w2v.explorer.map.layout import NEIGHBOURS, chosen_method, kept, layout
+from w2v.explorer.map.layout import NEIGHBOURS, chosen_method, layout, share_kept
 from w2v.explorer.map.neighbours import Neighbours, nearest_inside, nearest_of_all
 from w2v.explorer.map.packing import packed
 from w2v.system.files import atomic_file
@@ -82,22 +82,22 @@ def draw_map(vectors: WordRows, words: int, title: str, seed: int, method: str) 
         raise InputError("there are no words to draw a map of")
     unit = vectors.unit(slice(0, n))
     inside = nearest_inside(vectors, n, max(1, min(NEIGHBOURS, n - 1)))
-    places = layout(unit, inside, method, seed)
-    share = kept(places, inside.first(SHOWN))
+    coordinates = layout(unit, inside, method, seed)
+    share = share_kept(coordinates, inside.first(SHOWN))
     near = nearest_of_all(vectors, inside, SHOWN)
     near.cosines[~unit.any(axis=1)] = -np.inf  # a vector of zeros has no neighbours
     others = np.unique(near.rows[near.rows >= n])
     numbers = np.where(near.rows < n, near.rows, n + np.searchsorted(others, near.rows))
-    found, centres = classes(unit, CLASSES, seed)
+    class_of, centres = classes(unit, CLASSES, seed)
     counts = None if vectors.counts is None else vectors.counts[:n]
     about: dict[str, Any] = {
         "n": n,
         "vocabulary": len(vectors.words),
         "words": [*vectors.words[:n], *(vectors.words[row] for row in others)],
         "counts": None if counts is None else counts.tolist(),
-        "classes": _examples(vectors.words, unit, found, centres),
+        "classes": _examples(vectors.words, unit, class_of, centres),
     }
-    data = packed(about, places, found, Neighbours(numbers, near.cosines), unit)
+    data = packed(about, coordinates, class_of, Neighbours(numbers, near.cosines), unit)
     facts = f"{n:,} words · {METHODS[method]} · {share:.0%} of neighbours kept"
     html = page.page(
         "map.html",
@@ -106,17 +106,17 @@ def draw_map(vectors: WordRows, words: int, title: str, seed: int, method: str) 
         scripts=("theme.js", "words.js", "view.js", "panel.js"),
         parts={"facts": facts, "kept": f"{share:.0%}", "data": page.in_base64(data)},
     )
-    return WordMap(vectors.words[:n], counts, places, method, share, html)
+    return WordMap(vectors.words[:n], counts, coordinates, method, share, html)
 
 
 def _examples(
-    words: list[str], unit: np.ndarray, found: np.ndarray, centres: np.ndarray
+    words: list[str], unit: np.ndarray, class_of: np.ndarray, centres: np.ndarray
 ) -> list[list[str]]:
     """Returns for each class EXAMPLES frequent words near its centre."""
     examples = []
     for number, centre in enumerate(centres):
         # the nearest to the centre among the most frequent tenth
-        rows = np.flatnonzero(found == number)
+        rows = np.flatnonzero(class_of == number)
         rows = rows[: max(EXAMPLES, len(rows) // 10)]
         best = np.argsort(-(unit[rows] @ centre), kind="stable")[:EXAMPLES]
         examples.append([words[row] for row in rows[best]])

@@ -70,23 +70,23 @@ def principal(rows: np.ndarray, k: int, *, centred: bool = True) -> np.ndarray:
     # the sign of a direction is arbitrary: make its largest component positive
     largest = np.abs(directions).argmax(axis=0)
     directions *= np.sign(directions[largest, np.arange(directions.shape[1])])
-    found = rows @ directions
-    return np.pad(found, ((0, 0), (0, k - found.shape[1])))
+    projections = rows @ directions
+    return np.pad(projections, ((0, 0), (0, k - projections.shape[1])))
 
 
-def kept(places: np.ndarray, near: Neighbours) -> float:
+def share_kept(coordinates: np.ndarray, near: Neighbours) -> float:
     """Returns the share of the nearest words `near` [N, k] that are among the k nearest on the map
-    with coordinates `places` [N, 2]."""
+    with `coordinates` [N, 2]."""
     k = near.rows.shape[1]
     if not k:
         return 1.0
-    places = places.astype(np.float64)
-    squares = np.einsum("ij,ij->i", places, places)
-    held = 0
-    for start in range(0, len(places), 256):
-        own = np.arange(start, min(start + 256, len(places)))
-        distances = squares - 2 * (places[own] @ places.T)
-        distances[np.arange(len(own)), own] = np.inf
+    coordinates = coordinates.astype(np.float64)
+    squares = np.einsum("ij,ij->i", coordinates, coordinates)
+    n_kept = 0
+    for start in range(0, len(coordinates), 256):
+        block = np.arange(start, min(start + 256, len(coordinates)))
+        distances = squares - 2 * (coordinates[block] @ coordinates.T)
+        distances[np.arange(len(block)), block] = np.inf
         chosen = np.argpartition(distances, k - 1, axis=1)[:, :k]
-        held += int((near.rows[own][:, :, None] == chosen[:, None, :]).sum())
-    return float(held / (len(places) * k))
+        n_kept += int((near.rows[block][:, :, None] == chosen[:, None, :]).sum())
+    return float(n_kept / (len(coordinates) * k))

@@ -38,23 +38,23 @@ def nearest_of_all(vectors: WordRows, inside: Neighbours, k: int) -> Neighbours:
 
 
 def _merged(
-    vectors: WordRows, among: slice, n: int, k: int, known: Neighbours | None
+    vectors: WordRows, candidates: slice, n: int, k: int, earlier: Neighbours | None
 ) -> Neighbours:
-    """Returns for each of the first n words the k nearest out of the rows `among` and `known`."""
-    if known is None:
-        known = Neighbours(np.empty((n, 0), np.int64), np.empty((n, 0), np.float32))
-    rows, cosines = list(_blocks(known.rows)), list(_blocks(known.cosines))
-    for first in range(among.start, among.stop, ROWS):
-        block = vectors.unit(slice(first, min(first + ROWS, among.stop)))
+    """Returns for each of the first n words the k nearest of rows `candidates` and `earlier`."""
+    if earlier is None:
+        earlier = Neighbours(np.empty((n, 0), np.int64), np.empty((n, 0), np.float32))
+    rows, cosines = list(_blocks(earlier.rows)), list(_blocks(earlier.cosines))
+    for first in range(candidates.start, candidates.stop, ROWS):
+        block = vectors.unit(slice(first, min(first + ROWS, candidates.stop)))
         for number, start in enumerate(range(0, n, QUERIES)):
-            own = np.arange(start, min(start + QUERIES, n))
-            scores = vectors.unit(slice(start, start + len(own))) @ block.T
-            itself = (own >= first) & (own < first + len(block))
-            scores[itself, own[itself] - first] = -np.inf
+            queries = np.arange(start, min(start + QUERIES, n))
+            scores = vectors.unit(slice(start, start + len(queries))) @ block.T
+            itself = (queries >= first) & (queries < first + len(block))
+            scores[itself, queries[itself] - first] = -np.inf
             chosen = _best(scores, k)
-            found = np.take_along_axis(scores, chosen, 1)
+            best_scores = np.take_along_axis(scores, chosen, 1)
             both = np.concatenate([rows[number], chosen + first], axis=1)
-            values = np.concatenate([cosines[number], found], axis=1)
+            values = np.concatenate([cosines[number], best_scores], axis=1)
             order = np.argsort(-values, axis=1, kind="stable")[:, :k]
             rows[number] = np.take_along_axis(both, order, 1)
             cosines[number] = np.take_along_axis(values, order, 1)

@@ -30,7 +30,7 @@ FEW_BYTES = 20_000 * VECTOR_BYTES  # maps of fewer words may use more bytes per 
 
 def packed(
     about: dict[str, Any],
-    places: np.ndarray,
+    coordinates: np.ndarray,
     classes: np.ndarray,
     near: Neighbours,
     unit: np.ndarray,
@@ -43,7 +43,7 @@ def packed(
     nobody = np.isneginf(near.cosines)
     rows = np.where(nobody, NOBODY, near.rows)
     cosines = np.rint((np.where(nobody, 0, near.cosines) + 1) * COSINE_STEPS)
-    on_grid = _grid(places)
+    on_grid = _grid(coordinates)
     planes = [
         *_planes(on_grid[:, 0], 2),
         *_planes(on_grid[:, 1], 2),
@@ -75,13 +75,13 @@ def rounded(unit: np.ndarray) -> tuple[np.ndarray, int]:
     return (steps[:, 0::2] | steps[:, 1::2] << 4).astype(np.uint8), 4
 
 
-def _grid(places: np.ndarray) -> np.ndarray:
+def _grid(coordinates: np.ndarray) -> np.ndarray:
     """Quantizes coordinates [N, 2] to 65,536 steps of the longer side."""
-    low = places.min(axis=0)
-    side = max(float((places.max(axis=0) - low).max()), 1e-30)
-    return np.asarray(np.rint((places.astype(np.float64) - low) / side * 0xFFFF))
+    low = coordinates.min(axis=0)
+    side = max(float((coordinates.max(axis=0) - low).max()), 1e-30)
+    return np.asarray(np.rint((coordinates.astype(np.float64) - low) / side * 0xFFFF))
 
 
 def _planes(values: np.ndarray, n_bytes: int) -> list[bytes]:
-    whole = np.asarray(values).astype(np.int64)
-    return [(whole >> 8 * place & 0xFF).astype(np.uint8).tobytes() for place in range(n_bytes)]
+    integers = np.asarray(values).astype(np.int64)
+    return [(integers >> 8 * byte & 0xFF).astype(np.uint8).tobytes() for byte in range(n_bytes)]

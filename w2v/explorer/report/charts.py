@@ -66,22 +66,22 @@ class Scale:
         decades = range(math.floor(self.low), math.ceil(self.high) + 1)
         many = self.high - self.low > 2
         steps = (1,) if many else (1, 2, 5) if self.high - self.low > 0.5 else range(1, 10)
-        found = [step * 10.0**power for power in decades for step in steps]
+        marks = [step * 10.0**power for power in decades for step in steps]
         every = max(1, math.ceil(len(decades) / 7)) if many else 1
-        inside = [each for each in found if self.low <= math.log10(each) <= self.high]
+        inside = [mark for mark in marks if self.low <= math.log10(mark) <= self.high]
         return inside[::every]
 
 
 def line_chart(title: str, series: Sequence[Series], x: Axis, y: Axis) -> str:
-    shown = [Series(s.name, s.colour, _drawable(s.points, x, y)) for s in series]
-    shown = [each for each in shown if each.points]
-    if not shown:
+    drawn = [Series(s.name, s.colour, _drawable(s.points, x, y)) for s in series]
+    drawn = [s for s in drawn if s.points]
+    if not drawn:
         return ""
-    places = [point for each in shown for point in each.points]
-    across = Scale([point[0] for point in places], x, LEFT, WIDTH - RIGHT)
-    upward = Scale([point[1] for point in places], y, HEIGHT - BOTTOM, TOP)
+    all_points = [point for s in drawn for point in s.points]
+    across = Scale([point[0] for point in all_points], x, LEFT, WIDTH - RIGHT)
+    upward = Scale([point[1] for point in all_points], y, HEIGHT - BOTTOM, TOP)
     parts = [*_grid(across, upward)]
-    for name, colour, points in shown:
+    for name, colour, points in drawn:
         line = " ".join(f"{across(a):.1f},{upward(b):.1f}" for a, b in points)
         parts.append(f'<polyline class="line s{colour}" points="{line}"/>')
         for a, b in points if len(points) <= 30 else ():
@@ -104,7 +104,7 @@ def interval_chart(title: str, rows: Sequence[tuple[str, Sequence[Estimate]]], l
     rows = [row for row in rows if row[1]]
     if not rows:
         return ""
-    ends = [end for _, row in rows for each in row for end in (each.interval or (each.value,) * 2)]
+    ends = [end for _, row in rows for e in row for end in (e.interval or (e.value,) * 2)]
     height = TOP + sum(len(row) * ROW + GAP for _, row in rows) + BOTTOM
     across = Scale(ends, Axis(label), NAMES, WIDTH - RIGHT)
     parts, top = [], float(TOP)
@@ -114,16 +114,16 @@ def interval_chart(title: str, rows: Sequence[tuple[str, Sequence[Estimate]]], l
     parts.append(_label((NAMES + WIDTH) / 2, height - 8, label))
     for name, row in rows:
         tall = len(row) * ROW
-        shown = name if len(name) <= 27 else f"{name[:26]}…"
-        parts.append(_label(NAMES - 10, top + tall / 2 + 4, shown, "end"))
-        for each in row:
-            middle, tip = top + ROW / 2, f"{each.name}: {number(each.value)}"
-            if each.interval:
-                low, high = each.interval
+        short = name if len(name) <= 27 else f"{name[:26]}…"
+        parts.append(_label(NAMES - 10, top + tall / 2 + 4, short, "end"))
+        for estimate in row:
+            middle, tip = top + ROW / 2, f"{estimate.name}: {number(estimate.value)}"
+            if estimate.interval:
+                low, high = estimate.interval
                 tip += f" ({number(low)} to {number(high)})"
                 bar = (across(low), middle), (across(high), middle)
-                parts.append(_line(f"line s{each.colour}", *bar))
-            parts.append(_mark(each.colour, across(each.value), middle, tip))
+                parts.append(_line(f"line s{estimate.colour}", *bar))
+            parts.append(_mark(estimate.colour, across(estimate.value), middle, tip))
             top += ROW
         top += GAP
     return _figure(title, height, parts)
@@ -175,8 +175,8 @@ def _mark(colour: int, x: float, y: float, tip: str) -> str:
     return f'<circle class="mark s{colour}" cx="{x:.1f}" cy="{y:.1f}" r="3.3">{title}</circle>'
 
 
-def _label(x: float, y: float, shown: str, anchor: str = "middle") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{text(shown)}</text>'
+def _label(x: float, y: float, content: str, anchor: str = "middle") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{text(content)}</text>'
 
 
 def _drawable(points: Sequence[Point], x: Axis, y: Axis) -> list[Point]:
@@ -193,4 +193,4 @@ def _drawable(points: Sequence[Point], x: Axis, y: Axis) -> list[Point]:
 
 def _round_step(step: float) -> float:
     power = 10.0 ** math.floor(math.log10(step))
-    return next(each * power for each in (1, 2, 2.5, 5, 10) if each * power >= step * 0.999)
+    return next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= step * 0.999)

@@ -62,24 +62,24 @@ class Record:
 
     def speed(self) -> list[Point]:
         """Returns (words processed, words per second since the previous point)."""
-        found, words, seconds = [], 0.0, 0.0
+        points, words, seconds = [], 0.0, 0.0
         lines = [line for line in self.progress if _is_number(line, "seconds")]
         for line in lines:
-            done, passed = line["words"] - words, line["seconds"] - seconds
+            trained, passed = line["words"] - words, line["seconds"] - seconds
             # over a very short time, as between the last two lines, the speed is only noise
-            if done > 0 and passed > (SHORTEST if len(lines) > 1 else 0):
-                found.append((line["words"], done / passed))
+            if trained > 0 and passed > (SHORTEST if len(lines) > 1 else 0):
+                points.append((line["words"], trained / passed))
                 words, seconds = line["words"], line["seconds"]
-        if not found and lines and lines[-1]["seconds"] > 0:  # a very short run
-            found = [(lines[-1]["words"], lines[-1]["words"] / lines[-1]["seconds"])]
-        return found
+        if not points and lines and lines[-1]["seconds"] > 0:  # a very short run
+            points = [(lines[-1]["words"], lines[-1]["words"] / lines[-1]["seconds"])]
+        return points
 
     def validation(self, name: str) -> list[Point]:
         """Returns (epoch, value) for the validation metrics of that name."""
         lines = [line for line in self.metrics if _is_number(line, name)]
         return [(line["epoch"], line[name]) for line in lines if _is_number(line, "epoch")]
 
-    def told(self, *names: str) -> float | None:
+    def figure(self, *names: str) -> float | None:
         """Returns a number in the summary, such as told("seconds", "training"), or None."""
         *parts, last = names
         inner: Any = self.summary or {}
@@ -92,24 +92,24 @@ class Record:
         if self.is_language_model or not (self.path / VECTORS).is_file():
             return
         vectors: Any = load_vectors(self.path)
-        for each in sets:
-            if isinstance(each, AnalogySet):
-                self.analogies[each.name] = vectors.evaluate(each)
+        for test_set in sets:
+            if isinstance(test_set, AnalogySet):
+                self.analogies[test_set.name] = vectors.evaluate(test_set)
             else:
-                self.similarity[each.name] = vectors.evaluate(each, intervals=True)
+                self.similarity[test_set.name] = vectors.evaluate(test_set, intervals=True)
 
 
-def read_runs(given: Sequence[str | Path]) -> list[Record]:
+def read_runs(folders: Sequence[str | Path]) -> list[Record]:
     """Returns the records of run directories, with distinct names."""
-    paths = [named(path, "a run") for path in given]
-    shown = _names([path.resolve() for path in paths])
-    return [_read_run(path, name) for path, name in zip(paths, shown, strict=True)]
+    paths = [named(path, "a run") for path in folders]
+    names = _names([path.resolve() for path in paths])
+    return [_read_run(path, name) for path, name in zip(paths, names, strict=True)]
 
 
 def _read_run(path: Path, name: str) -> Record:
-    if not path.is_dir() or not all((path / each).is_file() for each in RUN):
-        what = "does not exist" if not path.exists() else "is not a run directory"
-        raise InputError(f"{path} {what}; name a folder written by w2v train")
+    if not path.is_dir() or not all((path / file).is_file() for file in RUN):
+        problem = "does not exist" if not path.exists() else "is not a run directory"
+        raise InputError(f"{path} {problem}; name a folder written by w2v train")
     check_version(path)
     pairs, _ = read_settings(path / CONFIG)
     counts = np.empty(0, np.int64)

@@ -29,29 +29,29 @@ def overview(runs: Sequence[Record]) -> str:
     """Returns the section with the main settings and results of each run."""
     facts: dict[str, list[str]] = {}
 
-    def fact(name: str, shown: Callable[[Record], str]) -> None:
-        values = [shown(run) for run in runs]
+    def fact(name: str, value_of: Callable[[Record], str]) -> None:
+        values = [value_of(run) for run in runs]
         if any(value != NOTHING for value in values):
             facts[name] = values
 
     fact("model", lambda run: text(run.settings.get("model", "")))
     fact("loss", lambda run: text(run.settings.get("loss", "")))
-    fact("vocabulary", lambda run: _whole(len(run.counts) or run.told("vocabulary")))
+    fact("vocabulary", lambda run: _count(len(run.counts) or run.figure("vocabulary")))
     fact("dimensions", lambda run: text(run.settings.get("dim", "")))
     fact("epochs", _epochs)
-    fact("training", lambda run: _duration(run.told("seconds", "training")))
-    fact(f"{runs[0].unit} per second", lambda run: _whole(run.told("words_per_second")))
-    fact("training loss, nats per prediction", lambda run: _decimal(run.told("final_loss")))
-    fact("validation loss", lambda run: _decimal(run.told("validation", "loss")))
-    fact("validation perplexity", lambda run: _decimal(run.told("validation", "perplexity"), 2))
+    fact("training", lambda run: _duration(run.figure("seconds", "training")))
+    fact(f"{runs[0].unit} per second", lambda run: _count(run.figure("words_per_second")))
+    fact("training loss, nats per prediction", lambda run: _decimal(run.figure("final_loss")))
+    fact("validation loss", lambda run: _decimal(run.figure("validation", "loss")))
+    fact("validation perplexity", lambda run: _decimal(run.figure("validation", "perplexity"), 2))
     for name in _named(run.analogies for run in runs):
-        own = (run.analogies.get(name) for run in runs)
-        shares = (None if each is None else each.accuracy for each in own)
+        results = (run.analogies.get(name) for run in runs)
+        shares = (None if result is None else result.accuracy for result in results)
         facts[f"{name}, answered right"] = [*map(_percent, shares)]
     for name in _named(run.similarity for run in runs):
         pairs = (run.similarity.get(name) for run in runs)
-        found = (None if each is None else each.spearman for each in pairs)
-        facts[f"{name}, Spearman"] = [*map(_decimal, found)]
+        correlations = (None if result is None else result.spearman for result in pairs)
+        facts[f"{name}, Spearman"] = [*map(_decimal, correlations)]
     rows = [[text(name), *values] for name, values in facts.items()]
     return _section("Runs", _table(["", *_heads(runs)], rows))
 
@@ -83,12 +83,12 @@ def curves(runs: Sequence[Record]) -> str:
 def vocabulary(runs: Sequence[Record]) -> str:
     """Returns the section with the size of the vocabulary, and word frequency by rank."""
     facts: dict[str, Callable[[Record], str]] = {
-        "words of the corpus": lambda run: _whole(run.told("words", "read")),
-        "distinct words kept": lambda run: _whole(len(run.counts) or None),
+        "words of the corpus": lambda run: _count(run.figure("words", "read")),
+        "distinct words kept": lambda run: _count(len(run.counts) or None),
         "share of the corpus left out": _left_out,
-        "count of the rarest": lambda run: _whole(int(run.counts[-1]) if len(run.counts) else None),
+        "count of the rarest": lambda run: _count(int(run.counts[-1]) if len(run.counts) else None),
     }
-    rows = [[name, *map(shown, runs)] for name, shown in facts.items()]
+    rows = [[name, *map(value_of, runs)] for name, value_of in facts.items()]
     rank = Axis("rank of the word", log=True, whole=True)
     occurrences = _series(runs, [_zipf(run.counts) for run in runs])
     shares = _series(runs, [_zipf(run.counts, of_text=True) for run in runs])
@@ -114,67 +114,68 @@ def settings(runs: Sequence[Record]) -> str:
     """Returns the section with all settings, those that differ between the runs first."""
     apart, same = [], []
     for name in _named(run.settings for run in runs):
-        head, own = f"<code>{text(name)}</code>", [_value(run.settings.get(name)) for run in runs]
-        if len({*own}) > 1:
-            apart.append([head, *own])
+        head = f"<code>{text(name)}</code>"
+        values = [_value(run.settings.get(name)) for run in runs]
+        if len({*values}) > 1:
+            apart.append([head, *values])
         else:
-            same.append([head, own[0]])
-    content, said = "", "All settings"
+            same.append([head, values[0]])
+    content, summary = "", "All settings"
     if len(runs) > 1:
         content = '<p class="faint">All settings are the same.</p>'
         content = _table(["", *_heads(runs)], apart) if apart else content
-        said = f"{len(same)} settings are the same in all runs"
+        summary = f"{len(same)} settings are the same in all runs"
     opened = " open" if len(runs) == 1 else ""
-    content += f"<details{opened}><summary>{said}</summary>{_table(['', ''], same)}</details>"
+    content += f"<details{opened}><summary>{summary}</summary>{_table(['', ''], same)}</details>"
     return _section("Settings", content)
 
 
 def _validation(runs: Sequence[Record]) -> list[str]:
     kinds = {"validation_loss": "nats per prediction", "validation_perplexity": "perplexity"}
     lines = ((_series(runs, [run.validation(name) for run in runs]), kinds[name]) for name in kinds)
-    return [line_chart("Validation", each, Axis("epoch"), Axis(label)) for each, label in lines]
+    return [line_chart("Validation", series, Axis("epoch"), Axis(label)) for series, label in lines]
 
 
 def _analogies(runs: Sequence[Record], name: str) -> str:
-    found = {
+    by_run = {
         i: dict(run.analogies[name].parts()) for i, run in enumerate(runs) if name in run.analogies
     }
     drawn, rows = [], []
-    for part in _named(found.values()):
+    for part in _named(by_run.values()):
         estimates, cells = [], [text(part)]
-        for place, parts in found.items():
-            own = parts.get(part)
-            if own is None or own.accuracy is None:
+        for i, parts in by_run.items():
+            result = parts.get(part)
+            if result is None or result.accuracy is None:
                 cells.append(NOTHING)
                 continue
-            ends, tally = own.interval(), own.tally()
-            estimates.append(_estimate(own.accuracy, ends, place, runs[place], 100))
+            ends, tally = result.interval(), result.tally()
+            estimates.append(_estimate(result.accuracy, ends, i, runs[i], 100))
             counted = f"{tally.correct:,} of {tally.covered:,}"
-            cells.append(_with_interval(_percent(own.accuracy), ends, 100, counted))
+            cells.append(_with_interval(_percent(result.accuracy), ends, 100, counted))
         drawn.append((part, estimates))
         rows.append(cells)
     heads = _heads(runs)
-    table = _table(["", *(heads[place] for place in found)], rows)
+    table = _table(["", *(heads[i] for i in by_run)], rows)
     chart = interval_chart(f"Analogies: {name}", drawn, "% answered right")
-    return _chart_and_table(chart, table, len(found))
+    return _chart_and_table(chart, table, len(by_run))
 
 
 def _similarity(runs: Sequence[Record], names: Sequence[str]) -> str:
     drawn, rows = [], []
     for name in names:
-        found = {i: run.similarity[name] for i, run in enumerate(runs) if name in run.similarity}
+        by_run = {i: run.similarity[name] for i, run in enumerate(runs) if name in run.similarity}
         estimates = [
-            _estimate(each.spearman, each.spearman_ci, place, runs[place])
-            for place, each in found.items()
-            if each.spearman is not None
+            _estimate(result.spearman, result.spearman_ci, i, runs[i])
+            for i, result in by_run.items()
+            if result.spearman is not None
         ]
         drawn.append((name, estimates))
         for measure in ("spearman", "pearson"):
             cells = [NOTHING] * len(runs)
-            for place, each in found.items():
-                value, ends = getattr(each, measure), getattr(each, f"{measure}_ci")
-                counted = f"{each.covered:,} of {each.total:,} pairs"
-                cells[place] = _with_interval(_decimal(value), ends, 1, counted)
+            for i, result in by_run.items():
+                value, ends = getattr(result, measure), getattr(result, f"{measure}_ci")
+                counted = f"{result.covered:,} of {result.total:,} pairs"
+                cells[i] = _with_interval(_decimal(value), ends, 1, counted)
             rows.append([f"{text(name)}, {measure.title()}", *cells])
     chart = interval_chart("Similarity", drawn, "Spearman's correlation with human scores")
     return _chart_and_table(chart, _table(["", *_heads(runs)], rows), len(runs))
@@ -182,24 +183,24 @@ def _similarity(runs: Sequence[Record], names: Sequence[str]) -> str:
 
 def _named(values: Iterable[Mapping[str, Any]]) -> list[str]:
     """Returns the distinct keys of all mappings, in order."""
-    return list(dict.fromkeys(name for each in values for name in each))
+    return list(dict.fromkeys(name for mapping in values for name in mapping))
 
 
 def _estimate(
-    value: float, ends: Interval | None, place: int, run: Record, times: float = 1
+    value: float, ends: Interval | None, colour: int, run: Record, times: float = 1
 ) -> Estimate:
     scaled = None if ends is None else (times * ends[0], times * ends[1])
-    return Estimate(times * value, scaled, place, run.name)
+    return Estimate(times * value, scaled, colour, run.name)
 
 
-def _with_interval(shown: str, ends: Interval | None, times: float, counted: str) -> str:
+def _with_interval(value: str, ends: Interval | None, times: float, counted: str) -> str:
     digits = 1 if times == 100 else 3
     span = f"{times * ends[0]:.{digits}f} – {times * ends[1]:.{digits}f}, " if ends else ""
-    return f'{shown}<br><span class="faint small">{span}{counted}</span>'
+    return f'{value}<br><span class="faint small">{span}{counted}</span>'
 
 
 def _series(runs: Sequence[Record], points: Sequence[Sequence[Point]]) -> list[Series]:
-    return [Series(run.name, place, points[place]) for place, run in enumerate(runs)]
+    return [Series(run.name, i, points[i]) for i, run in enumerate(runs)]
 
 
 def _zipf(counts: np.ndarray, *, of_text: bool = False) -> list[Point]:
@@ -211,20 +212,20 @@ def _zipf(counts: np.ndarray, *, of_text: bool = False) -> list[Point]:
 
 
 def _left_out(run: Record) -> str:
-    read, left = run.told("words", "read"), run.told("words", "left_out")
-    return NOTHING if not read or left is None else _percent(left / read)
+    read, left_out = run.figure("words", "read"), run.figure("words", "left_out")
+    return NOTHING if not read or left_out is None else _percent(left_out / read)
 
 
 def _epochs(run: Record) -> str:
     if run.summary is None:
         return "unfinished"
-    return text(f"{number(run.told('epochs_done'))} of {number(run.told('epochs'))}")
+    return text(f"{number(run.figure('epochs_done'))} of {number(run.figure('epochs'))}")
 
 
 def _heads(runs: Sequence[Record]) -> list[str]:
     return [
-        f'<span class="run"><i class="s{place}"></i>{text(run.name)}</span>'
-        for place, run in enumerate(runs)
+        f'<span class="run"><i class="s{i}"></i>{text(run.name)}</span>'
+        for i, run in enumerate(runs)
     ]
 
 
@@ -238,8 +239,8 @@ def _legend(runs: Sequence[Record]) -> str:
 
 
 def _section(title: str, content: str, note: str = "") -> str:
-    shown = f'<p class="faint">{text(note)}</p>' if note else ""
-    return f"<section><h2>{text(title)}</h2>{shown}{content}</section>"
+    aside = f'<p class="faint">{text(note)}</p>' if note else ""
+    return f"<section><h2>{text(title)}</h2>{aside}{content}</section>"
 
 
 def _charts(charts: Sequence[str]) -> str:
@@ -248,8 +249,8 @@ def _charts(charts: Sequence[str]) -> str:
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Returns a table; its cells and headings are HTML."""
-    head = "".join(f"<th>{each}</th>" for each in heads) if any(heads) else ""
-    body = "".join("<tr>" + "".join(f"<td>{each}</td>" for each in row) + "</tr>" for row in rows)
+    head = "".join(f"<th>{cell}</th>" for cell in heads) if any(heads) else ""
+    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
     head = f"<thead><tr>{head}</tr></thead>" if head else ""
     return f'<div class="wide"><table>{head}<tbody>{body}</tbody></table></div>'
 
@@ -257,8 +258,8 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def _value(value: Any) -> str:
     if value is None:
         return '<span class="faint">none</span>'
-    shown = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
-    return f'<span class="value">{text(shown)}</span>'
+    content = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
+    return f'<span class="value">{text(content)}</span>'
 
 
 def _percent(share: float | None) -> str:
@@ -269,7 +270,7 @@ def _decimal(value: float | None, digits: int = 4) -> str:
     return NOTHING if value is None else f"{value:.{digits}f}"
 
 
-def _whole(value: float | None) -> str:
+def _count(value: float | None) -> str:
     return NOTHING if value is None else f"{value:,.0f}"
 
 

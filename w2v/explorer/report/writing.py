@@ -26,13 +26,13 @@ def write_report(
     runs: Sequence[str | Path], questions: Sequence[str | Path] = (), title: str | None = None
 ) -> bytes:
     """Returns the page; `questions` are files of test sets, by default those included in w2v."""
-    sets = [load_set(each) for each in questions] or default_sets()
-    found = read_runs(runs)
-    for run in found:
+    sets = [load_set(path) for path in questions] or default_sets()
+    records = read_runs(runs)
+    for run in records:
         run.evaluate(sets)
     parts = [sections.overview, sections.curves, sections.scores, sections.vocabulary]
-    content = "".join(part(found) for part in (*parts, sections.settings))
-    names = ", ".join(run.name for run in found)
+    content = "".join(part(records) for part in (*parts, sections.settings))
+    names = ", ".join(run.name for run in records)
     return page.page(
         "report.html",
         title=title or f"Report: {names}",

@@ -19,7 +19,7 @@ from w2v.runs.metrics import check_tensorboard
 from w2v.runs.output import Output, prepare_output
 from w2v.runs.resume import latest
 from w2v.runs.saving import Saving
-from w2v.runs.together import among_ranks, check_same_text, place_for_all, shared
+from w2v.runs.together import among_ranks, check_same_text, claimed_for_all, shared
 from w2v.system.compiled import kernel_note
 from w2v.system.memory import return_freed_memory
 from w2v.system.packages import told_if_missing
@@ -43,7 +43,7 @@ def run(context: Context) -> RunSummary:
     with world.step():
         context = replace(context, config=pinned_config(context.config))
     context = among_ranks(context)
-    with told_if_missing(), place_for_all(context) as output:
+    with told_if_missing(), claimed_for_all(context) as output:
         earlier: Checkpoint | None = None
         with world.step():
             task = make_task(context)
@@ -157,7 +157,7 @@ def _train(
             with world.step():
                 if learnt is not None:
                     path, checkpoint = saving.finish(trainer.blocks_done, result, summary, learnt)
-            name, checkpoint = world.told((str(path), checkpoint))
+            name, checkpoint = world.broadcast((str(path), checkpoint))
         if path != output.path and world.rank == 0:
             taken = f"{output.path} was taken by another run in the meantime"
             reporter.warn(f"{taken}; the result is in {path}")

@@ -99,7 +99,7 @@ def command(
                 settings = _settings_of(run_before, given, others)
                 done = _finished(run_before, settings) if first else None
             _check_stream(settings, json and not dry_run)
-        if (done := world.told(done)) is not None:
+        if (done := world.broadcast(done)) is not None:
             if first:
                 if not quiet:
                     epochs = settings.training.epochs

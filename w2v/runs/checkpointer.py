@@ -157,7 +157,7 @@ class Checkpointer:
         """Saves the state if `begins`; with several ranks, all of them call this together."""
         engine, rows = self._state.job.engine, None
         part = engine.part()
-        if part is not None and engine.world.told(begins):
+        if part is not None and engine.world.broadcast(begins):
             try:
                 rows = hand_in(engine.world, part, self._staging)
             except Lost:

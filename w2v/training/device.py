@@ -52,12 +52,12 @@ def find_device(name: str) -> torch.device:
     if name == "cpu" or (name == "auto" and not count):
         return torch.device("cpu")
     if not count:
-        what = "PyTorch finds no CUDA device on this machine; use `device` cpu"
-        raise InputError(f"`device` {name}: {what}")
+        problem = "PyTorch finds no CUDA device on this machine; use `device` cpu"
+        raise InputError(f"`device` {name}: {problem}")
     index = int(name.partition(":")[2] or place_or_alone().local_rank % count)
     if index >= count:
-        what = f"PyTorch finds {count} CUDA devices, the last is cuda:{count - 1}"
-        raise InputError(f"`device` {name}: {what}")
+        problem = f"PyTorch finds {count} CUDA devices, the last is cuda:{count - 1}"
+        raise InputError(f"`device` {name}: {problem}")
     return torch.device("cuda", index)
 
 

@@ -21,8 +21,8 @@ def run() -> NoReturn:
         from w2v.cli.app import main
         from w2v.cli.interrupt import claim_process
     except ModuleNotFoundError as error:
-        what = f"w2v: this needs {error.name}, which is not installed"
-        sys.exit(f"{what}: pip install {error.name}")
+        problem = f"w2v: this needs {error.name}, which is not installed"
+        sys.exit(f"{problem}: pip install {error.name}")
 
     claim_process()
     status = main()

@@ -25,7 +25,7 @@ from w2v.settings.config import IN_MEMORY
 from w2v.settings.keywords import plain, with_keywords
 from w2v.system import arguments
 from w2v.system.files import check_working_directory, named
-from w2v.trained import Run, carry_out, told
+from w2v.trained import Run, carry_out, tell_notes
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -75,34 +75,34 @@ def train(
     from w2v.settings.build import build_config
     from w2v.training.task import Context
 
-    given = plain(settings)
+    values = plain(settings)
     check_working_directory()
     lines = None
     if corpus is not None and is_in_memory(corpus):
-        lines, given["corpus"] = corpus, (IN_MEMORY,)
+        lines, values["corpus"] = corpus, (IN_MEMORY,)
     elif corpus is not None:
-        given["corpus"] = _paths("corpus", corpus)
-    if (output := given.get("output")) and Path(output).name not in ("", "..", "-"):
-        given["output"] = os.path.join(os.getcwd(), output)  # a callback may go elsewhere
+        values["corpus"] = _paths("corpus", corpus)
+    if (output := values.get("output")) and Path(output).name not in ("", "..", "-"):
+        values["output"] = os.path.join(os.getcwd(), output)  # a callback may change directory
     listener = Listener(callbacks, progress)
     if resume is not None:
         from w2v.runs.resume import resumed_config
 
         run = Path(os.getcwd(), named(arguments.path("resume", resume), "the run"))
         if lines is not None:
-            del given["corpus"]
-        settled = told(resumed_config(run, given), listener.note)
+            del values["corpus"]
+        settled = tell_notes(resumed_config(run, values), listener.note)
         context = Context(settled, use_cache=use_cache, resume=run, lines=lines)
-        after = carry_out(context, listener)
-        after._keeps = resume
-        return after
+        resumed = carry_out(context, listener)
+        resumed._owner = resume
+        return resumed
     temporary = None
-    if given.get("output") is None:
+    if values.get("output") is None:
         temporary = Path(tempfile.mkdtemp(prefix="w2v-"))
-        given["output"] = str(temporary / "run")
+        values["output"] = str(temporary / "run")
     try:
         recipe = None if config is None else arguments.path("config", config)
-        settled = told(build_config(given, recipe), listener.warn)  # settings without effect
+        settled = tell_notes(build_config(values, recipe), listener.warn)  # settings without effect
         return carry_out(Context(settled, use_cache=use_cache, lines=lines), listener, temporary)
     except BaseException:
         if temporary is not None:
@@ -163,15 +163,15 @@ def phrases(
     from w2v.settings.build import build_config, build_group
     from w2v.settings.groups import PhraseSettings
 
-    given = plain({**settings, "min_count": min_count})
-    how: dict[str, Any] = {"scoring": scoring, "threshold": threshold, "passes": passes}
-    how = plain({**how, "connectors": connectors, "delimiter": given.pop("delimiter", None)})
-    wanted = build_group(PhraseSettings, {**how, "connectors": how["connectors"] or None})
+    values = plain({**settings, "min_count": min_count})
+    chosen: dict[str, Any] = {"scoring": scoring, "threshold": threshold, "passes": passes}
+    chosen = plain({**chosen, "connectors": connectors, "delimiter": values.pop("delimiter", None)})
+    wanted = build_group(PhraseSettings, {**chosen, "connectors": chosen["connectors"] or None})
     threshold_of(wanted)
-    held = is_in_memory(corpus)
-    names = (IN_MEMORY,) if held else _paths("corpus", corpus)
-    config = build_config({**given, "corpus": names}).corpus
-    store = read_memory(corpus, config) if held else read_corpus(config.corpus, config)
+    in_memory = is_in_memory(corpus)
+    names = (IN_MEMORY,) if in_memory else _paths("corpus", corpus)
+    config = build_config({**values, "corpus": names}).corpus
+    store = read_memory(corpus, config) if in_memory else read_corpus(config.corpus, config)
     return find_phrases(store, config.min_count, wanted)
 
 
@@ -210,20 +210,20 @@ def compare(
     if isinstance(losses, Mapping):
         settings_of = arguments.kind(Mapping, "mapping of settings")
         losses = {
-            name: plain(settings_of(name, {} if own is None else own))
-            for name, own in losses.items()
+            name: plain(settings_of(name, {} if chosen is None else chosen))
+            for name, chosen in losses.items()
         }
     elif losses is not None and not isinstance(losses, str):
         losses = arguments.items("losses", losses)
     for name in losses or ():
         arguments.text("losses", name)
     output, questions, config = (
-        None if each is None else arguments.path(name, each)
-        for name, each in (("output", output), ("questions", questions), ("config", config))
+        None if path is None else arguments.path(name, path)
+        for name, path in (("output", output), ("questions", questions), ("config", config))
     )
     stop = Event()
-    given = (corpus, losses, plain(settings), config, output, questions, overwrite)
-    comparison = Comparison(*given, stop=stop)
+    choices = (corpus, losses, plain(settings), config, output, questions, overwrite)
+    comparison = Comparison(*choices, stop=stop)
     with soft_stop(stop, lambda: True):
         return comparison.run()
 
@@ -260,6 +260,6 @@ def report(
         file.write(document)
 
 
-def _paths(name: str, given: Any) -> tuple[str, ...]:
-    entries = [given] if isinstance(given, (str, os.PathLike)) else arguments.items(name, given)
+def _paths(name: str, value: Any) -> tuple[str, ...]:
+    entries = [value] if isinstance(value, (str, os.PathLike)) else arguments.items(name, value)
     return tuple(arguments.path(name, entry) for entry in entries)

@@ -36,10 +36,10 @@ class Listener(SilentReporter):
         self.callbacks: Iterable[Callback] = callbacks
         self._waiting: deque[Event] = deque()
         self._bar: Any = None
-        there = sys.stderr is not None and not getattr(sys.stderr, "closed", False)
+        is_open = sys.stderr is not None and not getattr(sys.stderr, "closed", False)
         # stderr is not a terminal in a notebook, but tqdm can draw a bar there
-        watched = there and ("ipykernel" in sys.modules or getattr(sys.stderr, "isatty", bool)())
-        self._shows = watched if progress == "auto" else there and bool(progress)
+        watched = is_open and ("ipykernel" in sys.modules or getattr(sys.stderr, "isatty", bool)())
+        self._shows = watched if progress == "auto" else is_open and bool(progress)
 
     def note(self, text: str) -> None:
         log.info(text)
@@ -106,12 +106,12 @@ def soft_stop(stop: threading.Event, may_wait: Callable[[], bool]) -> Iterator[N
             raise KeyboardInterrupt
         stop.set()
 
-    ours = threading.current_thread() is threading.main_thread()
-    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield  # the calling program handles signals itself
         return
-    before = signal.signal(signal.SIGINT, handle)
+    previous = signal.signal(signal.SIGINT, handle)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, previous)

@@ -19,7 +19,7 @@ from w2v.runs.metrics import check_tensorboard
 from w2v.runs.output import Output, prepare_output
 from w2v.runs.resume import latest
 from w2v.runs.saving import Saving
-from w2v.runs.together import among_ranks, check_same_text, place_for_all, shared
+from w2v.runs.together import among_ranks, check_same_text, claimed_for_all, shared
 from w2v.system.compiled import kernel_note
 from w2v.system.memory import return_freed_memory
 from w2v.system.packages import reporting_missing
@@ -43,7 +43,7 @@ def run(context: Context) -> RunSummary:
     with world.step():
         context = replace(context, config=pinned_config(context.config))
     context = among_ranks(context)
-    with reporting_missing(), place_for_all(context) as output:
+    with reporting_missing(), claimed_for_all(context) as output:
         earlier: Checkpoint | None = None
         with world.step():
             task = make_task(context)
@@ -90,8 +90,8 @@ def _read(task: Task, earlier: Checkpoint | None) -> Text:
 
 def _check_ranks(job: Job, world: World) -> None:
     if world.size > 1 and job.exchange is None:
-        what = f"runs in a single process, but there are {world.size} ranks"
-        raise InputError(f"`engine` {job.engine.name} {what}: start it without torchrun")
+        problem = f"runs in a single process, but there are {world.size} ranks"
+        raise InputError(f"`engine` {job.engine.name} {problem}: start it without torchrun")
 
 
 @dataclass(frozen=True)
@@ -112,12 +112,12 @@ def _tell(context: Context, output: Output) -> None:
     """Reports what may surprise the user, before the long part begins."""
     config, training, reporter = context.config, context.config.training, context.reporter
     if training.deterministic and training.engine == "hogwild":
-        what = f"`deterministic` holds for `threads` {training.threads}"
-        reporter.note(f"{what}: another number gives different vectors")
+        message = f"`deterministic` holds for `threads` {training.threads}"
+        reporter.note(f"{message}: another number gives different vectors")
     # reading a corpus folder skips a run directory in it
     if output.is_file and (folder := output.lies_in(config.corpus.corpus)):
-        what = f"`output` {output.path} lies in the corpus folder {folder}"
-        reporter.warn(f"{what}: the next run on that folder will read it as text")
+        message = f"`output` {output.path} lies in the corpus folder {folder}"
+        reporter.warn(f"{message}: the next run on that folder will read it as text")
 
 
 def _train(
@@ -131,17 +131,19 @@ def _train(
         with world.step():
             result, blocks_done = saving.begin(earlier)
         clock = replace(clock, before=result.seconds)
-        more = (context.in_step, saving.feed)
-        trainer = Trainer(job, saving.watchers, blocks_done, result, task.unit, *more)
+        hooks = (context.in_step, saving.feed)
+        trainer = Trainer(job, saving.watchers, blocks_done, result, task.unit, *hooks)
         with saving.explained_failure():
             result = trainer.run(reporter, context.stop)
             with world.step():
                 if not result.interrupted:
                     task.check(result.total)
             if (loss := result.last_loss) is not None and loss > WORSE * job.blind:
-                what = f"the loss of the last epoch, {loss:.4g} nats per prediction, is worse than"
-                told = f"{what} that of an untrained model ({job.blind:.2g}): try a smaller `lr`"
-                reporter.warn(f"{told} (given: {context.config.training.lr:g})")
+                reporter.warn(
+                    f"the loss of the last epoch, {loss:.4g} nats per prediction, is worse than"
+                    f" that of an untrained model ({job.blind:.2g}): try a smaller `lr`"
+                    f" (given: {context.config.training.lr:g})"
+                )
             if job.validation is not None:
                 epochs = round(result.fraction * context.config.training.epochs, 6)
                 job.validation.finish(epochs, result)
@@ -155,7 +157,7 @@ def _train(
             with world.step():
                 if learnt is not None:
                     path, checkpoint = saving.finish(trainer.blocks_done, result, summary, learnt)
-            name, checkpoint = world.told((str(path), checkpoint))
+            name, checkpoint = world.broadcast((str(path), checkpoint))
         if path != output.path and world.rank == 0:
             taken = f"{output.path} was taken by another run in the meantime"
             reporter.warn(f"{taken}; the result is in {path}")
@@ -184,8 +186,8 @@ def plan(context: Context) -> Plan:
                 job = task.job(text)
                 _check_ranks(job, world)
             seconds, over_ranks = forecast(job, _training_seconds, task.reporter.warn)
-            if seconds and seconds > LONG_SECONDS and (told := task.faster(text, job, seconds)):
-                task.reporter.note(told)
+            if seconds and seconds > LONG_SECONDS and (advice := task.faster(text, job, seconds)):
+                task.reporter.note(advice)
         words = task.counts(text, TrainingResult().total)
         return Plan(
             output=path,

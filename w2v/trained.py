@@ -40,10 +40,10 @@ class Run:
         self.path, self.summary = Path(summary.output).absolute(), summary.as_dict()
         self.history: list[dict[str, Any]] = summary.history
         self._context = context
-        self._keeps: object = None  # the run that owns the temporary directory, kept alive
-        self._own(temporary)
+        self._owner: object = None  # the run that owns the temporary directory, kept alive
+        self._adopt(temporary)
 
-    def _own(self, temporary: Path | None) -> None:
+    def _adopt(self, temporary: Path | None) -> None:
         self._temporary = temporary
         if temporary is not None:
             weakref.finalize(self, _remove, temporary, os.getpid())
@@ -88,33 +88,33 @@ class Run:
                 "the corpus was an iterator, which is exhausted, or is in another process's memory:"
                 " pass it again, w2v.train(corpus, resume=run, epochs=...)"
             )
-        given = {} if epochs is None else plain({"epochs": epochs})
+        values = {} if epochs is None else plain({"epochs": epochs})
         listener = Listener(callbacks, progress)
-        config = told(resumed_config(self.path, given), listener.note)
-        after = carry_out(replace(self._context, config=config, resume=self.path), listener)
-        after._keeps = self
-        return after
+        config = tell_notes(resumed_config(self.path, values), listener.note)
+        resumed = carry_out(replace(self._context, config=config, resume=self.path), listener)
+        resumed._owner = self
+        return resumed
 
     def __copy__(self) -> Run:
-        found = object.__new__(Run)
-        vars(found).update(vars(self), _keeps=self)
-        return found
+        copy = object.__new__(Run)
+        vars(copy).update(vars(self), _owner=self)
+        return copy
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Run:
-        found = self.__copy__()
+        copy = self.__copy__()
         for name in ("summary", "history", "vectors", "model"):
             if name in vars(self):
-                setattr(found, name, deepcopy(vars(self)[name], memo))
-        return found
+                setattr(copy, name, deepcopy(vars(self)[name], memo))
+        return copy
 
     def __getstate__(self) -> dict[str, Any]:
-        of, files = self._context, None
+        context, files = self._context, None
         if self._is_temporary:
             entries = [entry for entry in self.path.rglob("*") if entry.is_file()]
             files = {str(entry.relative_to(self.path)): entry.read_bytes() for entry in entries}
-        left = None if of.lines is None else iter(())
-        told = {"path": self.path, "summary": self.summary, "history": self.history}
-        return {**told, "of": (of.config, of.use_cache, left), "files": files}
+        lines = None if context.lines is None else iter(())
+        facts = {"path": self.path, "summary": self.summary, "history": self.history}
+        return {**facts, "of": (context.config, context.use_cache, lines), "files": files}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         from w2v.training.task import Context
@@ -122,29 +122,29 @@ class Run:
         config, use_cache, lines = state["of"]
         self._context = Context(config, use_cache=use_cache, lines=lines, keep_state=True)
         self.path, self.summary, self.history = state["path"], state["summary"], state["history"]
-        self._keeps, temporary = None, None
+        self._owner, temporary = None, None
         if state["files"] is not None:
             temporary = Path(tempfile.mkdtemp(prefix="w2v-"))
             self.path = temporary / "run"
             self.summary = {**self.summary, "output": str(self.path)}
-        self._own(temporary)
+        self._adopt(temporary)
         for name, data in (state["files"] or {}).items():
             (self.path / name).parent.mkdir(parents=True, exist_ok=True)
             (self.path / name).write_bytes(data)
 
     @property
     def _is_temporary(self) -> bool:
-        kept = isinstance(self._keeps, Run) and self._keeps._is_temporary
-        return kept or self._temporary is not None
+        owned = isinstance(self._owner, Run) and self._owner._is_temporary
+        return owned or self._temporary is not None
 
     def __fspath__(self) -> str:
         return str(self.path)
 
     def __repr__(self) -> str:
-        done, asked = self.summary["epochs_done"], self.summary["epochs"]
-        what = f"{self.summary['model']}, {self.summary['loss']}"
+        done, epochs = self.summary["epochs_done"], self.summary["epochs"]
+        kind = f"{self.summary['model']}, {self.summary['loss']}"
         rows = f"{self.summary['vocabulary']:,} x {self.summary['dim']}"
-        return f"Run({what}, {rows}, {done:.3g} of {asked} epochs, in {self.path})"
+        return f"Run({kind}, {rows}, {done:.3g} of {epochs} epochs, in {self.path})"
 
 
 def _remove(temporary: Path, process: int) -> None:
@@ -152,7 +152,7 @@ def _remove(temporary: Path, process: int) -> None:
         rmtree(temporary, ignore_errors=True)
 
 
-def told(config: Config, tell: Callable[[str], None]) -> Config:
+def tell_notes(config: Config, tell: Callable[[str], None]) -> Config:
     """Passes the notes of the configuration to `tell` and returns the configuration."""
     for note in config.notes:
         tell(note)

@@ -280,10 +280,7 @@ def test_without_a_gpu_one_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize(
     ("said", "told"),
     [
-        (
-            "CUDA error: out of memory\nCompile with",
-            "cuda:1 has too little memory; try a smaller",
-        ),
+        ("CUDA error: out of memory\nCompile with", "cuda:1 has too little memory; try a smaller"),
         ("Triton Error [CUDA]: out of memory", "cuda:1 has too little memory; try a smaller"),
         ("CUDA error: unspecified launch failure\nCUDA", "cuda:1 failed (CUDA error: unspecified"),
         ("Triton Error [CUDA]: device busy", "cuda:1 failed (Triton Error [CUDA]: device busy): "),

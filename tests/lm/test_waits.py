@@ -121,7 +121,7 @@ def test_a_text_too_large_for_a_gpu_is_sent_segment_by_segment(text, monkeypatch
         monkeypatch.setattr(columns, "DEVICE_BYTES", held)
         monkeypatch.setattr(columns, "PIECE", 100)
         whole = engine_of(text).columns
-        assert (whole._there is not None) == (held > 10)
+        assert (whole._sent is not None) == (held > 10)
         read[held] = [whole.read(*rows) for rows in ((0, 10), (5, 61), (60, whole.rows))]
     for ours, theirs in zip(*read.values(), strict=True):
         for one, other in zip(ours, theirs, strict=True):

@@ -99,7 +99,7 @@ def command(
                 settings = _settings_of(run_before, given, others)
                 finished = _finished(run_before, settings) if first else None
             _check_stream(settings, json and not dry_run)
-        if (finished := world.told(finished)) is not None:
+        if (finished := world.broadcast(finished)) is not None:
             if first:
                 if not quiet:
                     epochs = settings.training.epochs

@@ -115,8 +115,8 @@ def soft_margin_cross_entropy(
     )
     column = classes.unsqueeze(1)
     moved = logits.scatter_add(1, column, logits.new_full((), -margin).expand_as(column))
-    wanted = _marked(classes, valid)
-    loss = F.cross_entropy(moved, wanted, of_classes, ignore_index=-1, reduction=reduction)
+    labels = _marked(classes, valid)
+    loss = F.cross_entropy(moved, labels, of_classes, ignore_index=-1, reduction=reduction)
     return loss.view(target.shape if reduction == "none" else ())
 
 
@@ -138,8 +138,8 @@ def linear_cross_entropy(
         raise ValueError(f"bias has shape {list(bias.shape)}, it must be {list(weight.shape[:1])}")
 
     def loss(hidden: Tensor, classes: Tensor) -> Tensor:
-        given = hidden, weight, classes, bias
-        return cross_entropy.linear_cross_entropy(*given, smoothing=label_smoothing)
+        operands = hidden, weight, classes, bias
+        return cross_entropy.linear_cross_entropy(*operands, smoothing=label_smoothing)
 
     return _of_kept(loss, input, weight, target, ignore_index, reduction)
 
@@ -240,10 +240,10 @@ def _checked_logits(
         shapes = f"input has shape {shape} and target {classes}"
         raise ValueError(f"{shapes}, they must be [N, C, ...] and [N, ...], or [C] and []{hint}")
     logits, of_classes = _logits(input, weight, reduction)
-    wanted, valid = _checked(target, shape[min(1, len(shape) - 1)], ignored)
+    labels, valid = _checked(target, shape[min(1, len(shape) - 1)], ignored)
     if len(shape) == 1:
-        logits, wanted, valid = logits[None], wanted[None], valid[None]
-    return logits, wanted, valid, of_classes
+        logits, labels, valid = logits[None], labels[None], valid[None]
+    return logits, labels, valid, of_classes
 
 
 def _checked(target: Tensor, num_classes: int, ignored: int) -> tuple[Tensor, Tensor]:

@@ -31,7 +31,7 @@ class HSigmoidLoss(nn.Module):
         super().__init__()
         feature_size = checked_whole(feature_size, "feature_size", 1)
         num_classes = checked_whole(num_classes, "num_classes", 2)
-        if weight_attr is not None or not any(bias_attr is one for one in (None, True, False)):
+        if weight_attr is not None or not any(bias_attr is b for b in (None, True, False)):
             raise ValueError("weight_attr can only be None, bias_attr None, True or False")
         self.num_classes, self.is_custom, self.is_sparse = num_classes, is_custom, is_sparse
         rows = num_classes if is_custom else num_classes - 1

@@ -53,16 +53,16 @@ class Tables(NamedTuple):
         for part in parts:
             checked_floats(part, name, form)
             if part.device != ids.device or part.shape[1:] != parts[0].shape[1:]:
-                found = ", ".join(f"{list(each.shape)} on {each.device}" for each in parts)
-                raise ValueError(f"{name} has shards {found}, they must be alike, on {ids.device}")
+                shapes = ", ".join(f"{list(each.shape)} on {each.device}" for each in parts)
+                raise ValueError(f"{name} has shards {shapes}, they must be alike, on {ids.device}")
         lengths = [len(part) for part in parts]
         total = sum(lengths)
         if total < self.num_classes:
             raise ValueError(f"{name} has {total} rows, num_classes is {self.num_classes}")
         size, longer = divmod(total, len(parts))
-        wanted = [size + (p < longer) for p in range(len(parts))]
-        if lengths != wanted:
-            raise ValueError(f"the shards of {name} have {lengths} rows, they must have {wanted}")
+        expected = [size + (p < longer) for p in range(len(parts))]
+        if lengths != expected:
+            raise ValueError(f"the shards of {name} have {lengths} rows, they must have {expected}")
         return parts
 
     def _taken(self, parts: list[Tensor], ids: Tensor) -> Tensor:
@@ -78,6 +78,6 @@ class Tables(NamedTuple):
             shard = torch.where(ids < early, ids // (size + 1), later)
             row = ids - (shard * size + shard.clamp(max=longer))
         where = [(shard == p).nonzero()[:, 0] for p in range(P)]
-        found = zip(parts, where, strict=True)
-        rows = torch.cat([take_rows(row[at], self.sparse, part)[0] for part, at in found])
+        pairs = zip(parts, where, strict=True)
+        rows = torch.cat([take_rows(row[index], self.sparse, part)[0] for part, index in pairs])
         return rows.index_select(0, torch.cat(where).argsort())

@@ -129,9 +129,9 @@ def _loss(
     labels = _checked_labels(*labelled, tables.num_classes, inputs)
     ids, expected_counts = _candidates(labels, tables.num_classes, *drawn)
     rows, bias = tables.rows(ids)
-    D, own = inputs.shape[1], rows.shape[1]
-    if own != D:
-        raise ValueError(f"weights has rows of {own} numbers, inputs of {D}")
+    D, width = inputs.shape[1], rows.shape[1]
+    if width != D:
+        raise ValueError(f"weights has rows of {width} numbers, inputs of {D}")
     log_counts = log_count(expected_counts, accumulate_dtype(inputs))
     removed = None
     if remove_hits:
@@ -150,15 +150,15 @@ def _checked_labels(labels: Classes, num_true: int, num_classes: int, inputs: Te
     ids = checked_ids(labels, num_classes, "labels").to(inputs.device)
     ids = ids[:, None] if ids.dim() == 1 else ids
     if list(ids.shape) != [N, num_true]:
-        wanted = f"[rows of inputs, num_true] = [{N}, {num_true}]"
-        raise ValueError(f"labels has shape {list(ids.shape)}, it must be {wanted}")
+        expected = f"[rows of inputs, num_true] = [{N}, {num_true}]"
+        raise ValueError(f"labels has shape {list(ids.shape)}, it must be {expected}")
     return ids
 
 
 def _candidates(
     labels: Tensor,
     num_classes: int,
-    given: Given,
+    candidates: Given,
     num_sampled: int,
     seed: int | None,
     generator: Generator,
@@ -170,7 +170,7 @@ def _candidates(
     """
     k, device = checked_whole(num_sampled, "num_sampled", 1), labels.device
     generator = generator or _seeded(seed, device)
-    if given is None:
+    if candidates is None:
         if k > num_classes:
             most = f"there are only {num_classes} classes to draw from"
             raise ValueError(f"num_sampled is {k}, but {most}")
@@ -178,14 +178,14 @@ def _candidates(
         drawn, tries = sampler.draw_distinct(1, k, generator, device_of_draws(generator, device))
         ids = torch.cat([labels.reshape(-1), drawn[0].to(device)])
         return ids, sampler.expected_count(ids, k, int(tries))
-    if not isinstance(given, (tuple, list)) or len(given) < 3:
+    if not isinstance(candidates, (tuple, list)) or len(candidates) < 3:
         parts = "candidates, true_expected_count and sampled_expected_count"
         raise ValueError(f"sampled_values must have three parts: {parts}")
-    sampled = checked_ids(given[0], num_classes, "the candidates").to(device)
+    sampled = checked_ids(candidates[0], num_classes, "the candidates").to(device)
     if (shape := list(sampled.shape)) != [k]:
         raise ValueError(f"sampled_values has candidates of shape {shape}, num_sampled is {k}")
-    true_count = _counts(given[1], "true", labels)
-    counts = torch.cat([true_count.reshape(-1), _counts(given[2], "sampled", sampled)])
+    true_count = _counts(candidates[1], "true", labels)
+    counts = torch.cat([true_count.reshape(-1), _counts(candidates[2], "sampled", sampled)])
     return torch.cat([labels.reshape(-1), sampled]), counts
 
 
@@ -203,13 +203,13 @@ def _counts(value: Any, kind: str, of: Tensor) -> Tensor:
         counts = counts[:, None]
     wrong = counts[~(counts >= 0) | counts.isinf()]
     if len(wrong):
-        found = f"{name} holds {float(wrong[0]):g}"
-        raise ValueError(f"{found}, it must be finite and not negative")
+        problem = f"{name} holds {float(wrong[0]):g}"
+        raise ValueError(f"{problem}, it must be finite and not negative")
     try:
         return counts.broadcast_to(shape)
     except RuntimeError:
-        found = f"{name} has shape {list(counts.shape)}"
-        raise ValueError(f"{found}, it must be {shape}") from None
+        problem = f"{name} has shape {list(counts.shape)}"
+        raise ValueError(f"{problem}, it must be {shape}") from None
 
 
 def compute_accidental_hits(
@@ -279,8 +279,8 @@ def fixed_unigram_candidate_sampler(
     from the reserved ids of the shard only, so that classes are in two shards or in none.)
     """
     shards = {"num_shards": num_shards, "shard": shard, "range_max": range_max}
-    more: Any = {"distortion": distortion, "num_reserved_ids": num_reserved_ids, **shards}
-    sampler = UnigramSampler(list(unigrams) or None, vocab_file=vocab_file or None, **more)
+    options: Any = {"distortion": distortion, "num_reserved_ids": num_reserved_ids, **shards}
+    sampler = UnigramSampler(list(unigrams) or None, vocab_file=vocab_file or None, **options)
     return _sampled(sampler, true_classes, num_true, num_sampled, unique, seed)
 
 
@@ -301,9 +301,9 @@ def _sampled(
     sampler: Sampler, classes: Classes, num_true: int, k: int, unique: bool, seed: int | None
 ) -> Sampled:
     classes = _true_classes(classes, num_true, sampler.range_max)
-    found = sampler.sample(classes, k, unique, _seeded(seed, classes.device))
-    assert found.true_expected_count is not None
-    return found.sampled, found.true_expected_count, found.sampled_expected_count
+    samples = sampler.sample(classes, k, unique, _seeded(seed, classes.device))
+    assert samples.true_expected_count is not None
+    return samples.sampled, samples.true_expected_count, samples.sampled_expected_count
 
 
 def _true_classes(classes: Classes, num_true: int, num_classes: int = MOST) -> Tensor:

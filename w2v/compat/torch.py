@@ -93,8 +93,8 @@ def adaptive_log_softmax_with_loss(
         raise Refused(f"tail_weights must be pairs and cutoffs numbers: {error}") from None
     K, D = len(tails), checked_floats(input, "input", ("N", "D"), ("D",)).shape[-1]
     if len(cutoffs) not in {K, K + 1} or not tails:
-        found = f"{len(cutoffs)} cutoffs and {K} tails"
-        raise ValueError(f"there are {found}; each cutoff begins a cluster")
+        actual = f"{len(cutoffs)} cutoffs and {K} tails"
+        raise ValueError(f"there are {actual}; each cutoff begins a cluster")
     num_classes = int(cutoffs[K - 1]) + len(tails[-1].output)
     if len(cutoffs) > K and int(cutoffs[-1]) != num_classes:
         end = f"the tails end at class {num_classes}"
@@ -113,9 +113,9 @@ def adaptive_log_softmax_with_loss(
     except Refused as error:
         raise Refused(f"Target values should be in [0, {num_classes - 1}]: {error}") from None
     if (shape := classes.shape) != input.shape[:-1]:
-        found = f"input has shape {list(input.shape)} and target {list(shape)}"
-        wanted = "Input and target should have the same size"
-        raise Refused(f"{wanted}, [N, D] and [N], or [D] and []: {found}")
+        actual = f"input has shape {list(input.shape)} and target {list(shape)}"
+        rule = "Input and target should have the same size"
+        raise Refused(f"{rule}, [N, D] and [N], or [D] and []: {actual}")
     weights = Weights(head_weight, head_bias, tails).to(accumulate_dtype(input))
     hidden, classes = input.reshape(-1, D), classes.reshape(-1)
     output = adaptive_log_prob(hidden, classes, weights, starts).view(shape)

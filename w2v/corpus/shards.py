@@ -48,7 +48,7 @@ class Ranks(Protocol):
     rank: int
     size: int
 
-    def told(self, value: Any) -> Any:
+    def broadcast(self, value: Any) -> Any:
         """Broadcasts: returns rank 0's value on every rank."""
 
     def gather(self, array: np.ndarray) -> list[np.ndarray]:
@@ -140,7 +140,7 @@ def _shared_folder(key: str | None, ranks: Ranks) -> Iterator[_Folder | None]:
                 folder = _make_folder(key, stack)
                 for name in (token, IDS):
                     (folder.path / name).touch()
-        location = ranks.told(None if folder is None else [str(folder.path), token])
+        location = ranks.broadcast(None if folder is None else [str(folder.path), token])
         sees = os.path.exists(os.path.join(*location))
         every = ranks.gather(np.array([sees], np.int64))
         if folder is not None:

@@ -47,14 +47,14 @@ class Columns:
     than two tokens per column. With several ranks, each reads a contiguous range of them, `own`."""
 
     _device, _vocabulary = torch.device("cpu"), -1
-    _there: Tensor | None = None  # int32 [own, rows + 1], including the token before each column
+    _sent: Tensor | None = None  # int32 [own, rows + 1], including the token before each column
 
     def __init__(self, source: Source, columns: int, rank: int = 0, ranks: int = 1) -> None:
         self.columns, self.rows = columns, len(source.ids) // columns
         self.own = range(rank * columns // ranks, (rank + 1) * columns // ranks)
         if columns < ranks:
-            what = f"`batch_size` {columns} is smaller than the number of ranks, {ranks}"
-            raise InputError(f"{what}: every rank needs at least one column")
+            problem = f"`batch_size` {columns} is smaller than the number of ranks, {ranks}"
+            raise InputError(f"{problem}: every rank needs at least one column")
         if self.rows < 2:
             needs = f"{columns} needs {2 * columns:,}: two for each of its columns"
             raise InputError(
@@ -66,10 +66,10 @@ class Columns:
 
     def read(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """Returns (inputs, targets), int64 [stop - start, own] each, of rows start … stop - 1."""
-        if self._there is None:
+        if self._sent is None:
             tokens = moved(self._tokens(start, stop), self._device).long()
         else:
-            tokens = self._there[:, start : stop + 1].t().contiguous().long()
+            tokens = self._sent[:, start : stop + 1].t().contiguous().long()
         return tokens[:-1], tokens[1:]
 
     def send(self, device: torch.device, vocabulary: int) -> None:
@@ -80,23 +80,21 @@ class Columns:
         most = free_memory(device) // 4 if device.type == "cuda" else DEVICE_BYTES
         if not distant(device) or 4 * size[0] * size[1] > min(most, DEVICE_BYTES):
             return
-        self._there, step = (
-            torch.empty(size, dtype=torch.int32, device=device),
-            PIECE // size[0] + 1,
-        )
+        self._sent = torch.empty(size, dtype=torch.int32, device=device)
+        step = PIECE // size[0] + 1
         for start in range(0, self.rows, step):
             stop = min(start + step, self.rows)
-            self._there[:, start : stop + 1] = moved(self._tokens(start, stop).t().int(), device)
+            self._sent[:, start : stop + 1] = moved(self._tokens(start, stop).t().int(), device)
 
     def _tokens(self, start: int, stop: int) -> Tensor:
         """Returns the rows start - 1 … stop - 1, int32 or int64 [stop - start + 1, own]."""
-        first = np.array(self.own, dtype=np.int64) * self.rows + start
-        stored = [self._ids[max(0, at - 1) : at + stop - start] for at in first]
-        if first[0] == 0:  # the first token has none before it
+        firsts = np.array(self.own, dtype=np.int64) * self.rows + start
+        stored = [self._ids[max(0, position - 1) : position + stop - start] for position in firsts]
+        if firsts[0] == 0:  # the first token has none before it
             stored[0] = np.concatenate([stored[0][:1], stored[0]])
         rows = np.stack(stored, axis=1)
         tokens = torch.from_numpy(rows if self._table is None else self._table[rows])
-        if first[0] == 0:
+        if firsts[0] == 0:
             tokens[0, 0] = self._eos
         return tokens if self._vocabulary < 0 else checked_classes(tokens, self._vocabulary)
 

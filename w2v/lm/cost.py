@@ -39,17 +39,17 @@ def memory_bytes(config: Config, vocabulary: int) -> int:
     states = STATE_ROWS[config.training.optimizer]
     everything, output = parameter_count(config, vocabulary), _output_count(config, vocabulary)
     ranks = place_or_alone().size
-    own = -(-output // ranks) if deals_out(config, vocabulary, ranks) else output
+    held = -(-output // ranks) if deals_out(config, vocabulary, ranks) else output
     # a sparse gradient holds only the rows used in a step
-    dense = _body_count(config) + (0 if loss.sparse else own)
+    dense = _body_count(config) + (0 if loss.sparse else held)
     width = max(lm.hidden, dim) * (lm.context if lm.arch in ("ffnn", "lbl") else 1)
     on_cpu = find_device(config.training.device).type == "cpu"
     return (
         LIBRARY_BYTES
-        + 4 * (1 + states) * (everything - output + own)
+        + 4 * (1 + states) * (everything - output + held)
         + 4 * (everything if config.validation.valid is not None else 0)
         # on resuming, sharded rows are put together before there are gradients
-        + 4 * max(2 * dense, output if own < output else 0)
+        + 4 * max(2 * dense, output if held < output else 0)
         + 4 * tokens * width * ACTIVATIONS * (lm.layers + 1)
         + (0 if loss.sparse else SCORE_BYTES if on_cpu else DEVICE_BYTES)
         + 4 * 4 * tokens * loss.negatives(config.loss)
@@ -68,8 +68,8 @@ def with_loss(config: Config, loss: str) -> Config:
     entry, lm = LOSSES[loss], config.lm
     options = entry.options(
         **{
-            name: found.default if found.lm is None else found.lm
-            for name, found in settings_of(entry.options).items()
+            name: setting.default if setting.lm is None else setting.lm
+            for name, setting in settings_of(entry.options).items()
         }
     )
     lm = replace(lm, tied=lm.tied and entry.tied, output_bias=lm.output_bias and entry.bias)

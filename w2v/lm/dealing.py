@@ -23,8 +23,8 @@ def deals_out(config: Config, vocabulary: int, ranks: int) -> bool:
         negatives = loss.negatives(loss.with_negatives(options, vocabulary - 1))
         rows = ranks * lm.accumulate * negatives
     # of sparse softmax the highest scores of every rank travel too
-    more = ranks * getattr(options, "top_k", 0) / (3 * lm.hidden)
-    return rows > (1 + more) * _rows_worth_dealing_out(config)
+    extra = ranks * getattr(options, "top_k", 0) / (3 * lm.hidden)
+    return rows > (1 + extra) * _rows_worth_dealing_out(config)
 
 
 def each_holds_all(config: Config, vocabulary: int, ranks: int) -> bool:

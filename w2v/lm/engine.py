@@ -68,7 +68,7 @@ class LanguageModelEngine(Engine):
         self.columns = Columns(source, config.training.batch_size, self.world.rank, self.world.size)
         self._generator = torch.Generator()  # on the CPU, because a step has few noise words
         self._counts = torch.from_numpy(counts)
-        with self.aside():
+        with self.undisturbed():
             self.columns.send(self.device, len(counts))
             self.initialise()
 
@@ -77,10 +77,10 @@ class LanguageModelEngine(Engine):
         config, self._shard = self.config, None
         if deals_out(config, len(self._counts), self.world.size):
             self._shard = Shard.of(self.world, len(self._counts))
-        given: Any = {"generator": self._generator, "shard": self._shard}
+        options: Any = {"generator": self._generator, "shard": self._shard}
         try:
             torch.manual_seed(config.training.seed)
-            self.model = Network(config, self._counts, **given)
+            self.model = Network(config, self._counts, **options)
         except ValueError as error:
             loss, tokens = config.training.loss, len(self._counts)
             raise InputError(f"`loss` {loss} with {tokens:,} tokens: {error}") from error
@@ -106,7 +106,7 @@ class LanguageModelEngine(Engine):
         """Compiles everything that is compiled on first use, so that the first training step takes
         no longer than others."""
         lm, columns = self.config.lm, len(self.columns.own)
-        with self.aside():
+        with self.undisturbed():
             inputs = torch.zeros(lm.bptt, columns, dtype=torch.int64, device=self.device)
             with working_precision(lm.precision, self.device):
                 rows, _ = self.model.hidden(inputs, self.model.start(columns))
@@ -127,11 +127,11 @@ class LanguageModelEngine(Engine):
         return self.model.input.weight.detach().cpu().numpy()
 
     def train(self, block: Block, lr: float, thread: int = 0) -> Tally:
-        own = int(block_seeds(self.config.training.seed, block)[1]) >> 1
-        self._generator.manual_seed(own)
-        start, stop = (at // self.columns.columns for at in (block.start, block.stop))
-        with self.aside():
-            torch.manual_seed(own + self.world.rank)  # for dropout
+        seed = int(block_seeds(self.config.training.seed, block)[1]) >> 1
+        self._generator.manual_seed(seed)
+        start, stop = (position // self.columns.columns for position in (block.start, block.stop))
+        with self.undisturbed():
+            torch.manual_seed(seed + self.world.rank)  # for dropout
             self._whole, self._rows = None, {}
             if block.index == 0 or not self._state:
                 self._state = self.model.start(len(self.columns.own))
@@ -145,9 +145,9 @@ class LanguageModelEngine(Engine):
     def state(self) -> dict[str, np.ndarray]:
         """As in Engine: parameters by name, and carry.*: the body's state, float32."""
         named = self._tensors().items()
-        tensors = {name: each.detach() for name, each in named if name not in self._dealt}
+        tensors = {name: table.detach() for name, table in named if name not in self._dealt}
         carried = self._state if self._whole is None else self._whole
-        tensors |= {f"{CARRY}{place}": part.float() for place, part in enumerate(carried)}
+        tensors |= {f"{CARRY}{number}": part.float() for number, part in enumerate(carried)}
         return {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
 
     def part(self) -> Part | None:
@@ -155,12 +155,12 @@ class LanguageModelEngine(Engine):
         if self._shard is None:
             return None
         tensors = self._tensors()
-        own = {name: tensors[name].detach()[:-1].cpu().numpy() for name in sorted(self._dealt)}
-        return Part(self._shard.low, self._shard.high, own)
+        arrays = {name: tensors[name].detach()[:-1].cpu().numpy() for name in sorted(self._dealt)}
+        return Part(self._shard.low, self._shard.high, arrays)
 
     def load_state(self, arrays: Mapping[str, np.ndarray]) -> None:
         carried = sorted(name for name in arrays if name.startswith(CARRY))
-        kept = {name: array for name, array in arrays.items() if name not in carried}
+        parameters = {name: array for name, array in arrays.items() if name not in carried}
         tensors = self._tensors()
         shard, expected = self._shard, {}
         for name, tensor in tensors.items():
@@ -168,9 +168,9 @@ class LanguageModelEngine(Engine):
             if shard is not None and name in self._dealt:
                 many = shard.rows if self.world.rank else shard.classes  # as `own_rows` says
                 expected[name] = np.broadcast_to(expected[name][:1], (many, *tensor.shape[1:]))
-        check_state(kept, expected)
+        check_state(parameters, expected)
         start = self.model.start(self.columns.columns)
-        names = [f"{CARRY}{place}" for place in range(len(start))]
+        names = [f"{CARRY}{number}" for number in range(len(start))]
         if carried and carried != names:
             raise ValueError(
                 f"the state carries {', '.join(carried)}, the model {', '.join(names)}"
@@ -180,31 +180,31 @@ class LanguageModelEngine(Engine):
             array, pairs = arrays[name], zip(arrays[name].shape, part.shape, strict=False)
             fits = all(length == other or not other for length, other in pairs)
             if array.ndim != part.ndim or array.dtype != np.float32 or not fits:
-                found = f"{array.dtype} {[*array.shape]}"
-                raise ValueError(f"{name} is {found}, the model starts from {[*part.shape]}")
+                actual = f"{array.dtype} {[*array.shape]}"
+                raise ValueError(f"{name} is {actual}, the model starts from {[*part.shape]}")
         with torch.no_grad():
             for name, tensor in tensors.items():
-                given = kept[name]
+                saved = parameters[name]
                 if shard is not None and name in self._dealt:
                     if name in OUTPUT_ROWS and self.world.rank == 0:
-                        self._rows[name] = np.require(given, requirements="W")
-                    given, tensor = given[: shard.rows], tensor[:-1]
-                tensor.copy_(torch.from_numpy(np.require(given, requirements="W")))
+                        self._rows[name] = np.require(saved, requirements="W")
+                    saved, tensor = saved[: shard.rows], tensor[:-1]
+                tensor.copy_(torch.from_numpy(np.require(saved, requirements="W")))
         self._whole = tuple(
             torch.from_numpy(np.array(arrays[name])).to(self.device) for name in carried
         )
-        own = slice(self.columns.own.start, self.columns.own.stop)
-        self._state = tuple(part[:, own] for part in self._whole)
+        columns = slice(self.columns.own.start, self.columns.own.stop)
+        self._state = tuple(part[:, columns] for part in self._whole)
 
     def collect(self) -> None:
         """Collects the state and rows of all ranks; with several, call it before `state`."""
-        whole = []
+        carried = []
         for part in self._state:
             turned = part.float().transpose(0, 1).cpu()  # columns first
-            found = self.world.gather(turned.reshape(-1).numpy())
-            rows = torch.from_numpy(np.concatenate(found)).view(-1, *turned.shape[1:])
-            whole.append(rows.transpose(0, 1).to(self.device))
-        self._whole = tuple(whole)
+            parts = self.world.gather(turned.reshape(-1).numpy())
+            rows = torch.from_numpy(np.concatenate(parts)).view(-1, *turned.shape[1:])
+            carried.append(rows.transpose(0, 1).to(self.device))
+        self._whole = tuple(carried)
         if self._shard is not None:
             for name, rows in self.model.named_parameters():
                 if name in OUTPUT_ROWS:
@@ -266,15 +266,15 @@ class LanguageModelEngine(Engine):
         gradients, loss = optimizers.gathered_with(named.items(), total)
         of_rows: list[Gradient] = []
         if self._shard is not None:
-            of_rows = [each for each in gradients if each.name in OUTPUT_ROWS]
-            gradients = [each for each in gradients if each.name not in OUTPUT_ROWS]
+            of_rows = [g for g in gradients if g.name in OUTPUT_ROWS]
+            gradients = [g for g in gradients if g.name not in OUTPUT_ROWS]
         gradients = summed_over(self.world, gradients, named)
         scale: float | Tensor = 1 / tokens
         if clip := self.config.lm.clip:
             length = optimizers.norm(gradients).double() / tokens
             if self._shard is not None:
-                there = (optimizers.norm(of_rows).double() / tokens).item()
-                length.fill_(math.hypot(length.item(), *self.world.agree([there])[:, 0]))
+                sharded_norm = (optimizers.norm(of_rows).double() / tokens).item()
+                length.fill_(math.hypot(length.item(), *self.world.agree([sharded_norm])[:, 0]))
             scale *= optimizers.shortening(length, clip)
         gradients += of_rows
         if isinstance(scale, float) and self.config.training.optimizer == "sgd":
@@ -285,7 +285,7 @@ class LanguageModelEngine(Engine):
         return loss
 
     @contextmanager
-    def aside(self) -> Iterator[None]:
+    def undisturbed(self) -> Iterator[None]:
         """As `_enough_memory`; also restores PyTorch's settings and random state afterwards."""
         threads, alone = self.config.training.threads, self.world.size == 1
         with undisturbed(self.device, threads, alone=alone), self._enough_memory():
@@ -302,6 +302,6 @@ class LanguageModelEngine(Engine):
             compiler = type(error).__module__.startswith(("torch._dynamo", "torch._inductor"))
             if not self.config.lm.compile or not compiler:
                 raise
-            what = f"`compile` failed ({str(error).splitlines()[0][:120]})"
+            problem = f"`compile` failed ({str(error).splitlines()[0][:120]})"
             needs = "a C++ compiler, and for a GPU Triton"
-            raise RunError(f"{what}: leave it out, or install {needs}") from error
+            raise RunError(f"{problem}: leave it out, or install {needs}") from error

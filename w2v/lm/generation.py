@@ -107,6 +107,6 @@ def _best(layer: OutputLayer, hidden: Tensor, k: int, banned: int | None) -> tup
     else:
         ids, log_prob = layer.predict(hidden, k if banned is None else k + 1)
     if banned is not None:
-        kept = ids[0] != banned
-        ids, log_prob = ids[:, kept][:, :k], log_prob[:, kept][:, :k]
+        allowed = ids[0] != banned
+        ids, log_prob = ids[:, allowed][:, :k], log_prob[:, allowed][:, :k]
     return ids, log_prob

@@ -114,7 +114,7 @@ class LanguageModel:
             name, store = "the text", read_memory(text, settings)
         else:
             names = [text] if isinstance(text, (str, os.PathLike)) else cast("list[Name]", text)
-            paths = [os.fspath(each) for each in names]
+            paths = [os.fspath(path) for path in names]
             name, store = " ".join(paths), read_corpus(paths, settings, use_cache=False)
         with store:
             return self.score_store(store, name)
@@ -137,10 +137,10 @@ class LanguageModel:
         self, column: str | None, encoding: str, encoding_errors: str
     ) -> CorpusSettings:
         """Returns the settings with which a text must be read to be scored."""
-        asked = {"encoding": encoding, "encoding_errors": encoding_errors}
-        checked = build_config({"corpus": (IN_MEMORY,), **asked}).corpus
-        found: Any = {name: getattr(checked, name) for name in asked}
-        return replace(self.config.corpus, column=column, **found)
+        chosen = {"encoding": encoding, "encoding_errors": encoding_errors}
+        checked = build_config({"corpus": (IN_MEMORY,), **chosen}).corpus
+        values: Any = {name: getattr(checked, name) for name in chosen}
+        return replace(self.config.corpus, column=column, **values)
 
     def stream(self) -> TokenStream:
         """Returns an empty stream, whose text `score` continues."""
@@ -154,7 +154,7 @@ class LanguageModel:
         lines = (
             lines.splitlines()
             if isinstance(lines, str)
-            else [arguments.text("lines", each) for each in arguments.items("lines", lines)]
+            else [arguments.text("lines", text) for text in arguments.items("lines", lines)]
         )
         eos, unk = self.vocabulary.eos, self.vocabulary.unk
         encoded = [self.vocabulary.encode(line) for line in lines]
@@ -230,7 +230,7 @@ class LanguageModel:
         """
         sampling = Sampling(temperature, top_k, top_p, self.vocabulary.unk)
         seeds = range(seed, seed + (1 if n is None else n))
-        texts = ["".join(self.generate_lines(prompt, words, sampling, seed=each)) for each in seeds]
+        texts = ["".join(self.generate_lines(prompt, words, sampling, seed=s)) for s in seeds]
         return texts[0] if n is None else texts
 
     def generate_lines(

@@ -63,16 +63,16 @@ class Network(nn.Module):
         self.dim_hidden = self.body.width
         if settings.tied and self.body.width != dim:
             self.projection, self.dim_hidden = nn.Linear(self.body.width, dim), dim
-        more: dict[str, Any] = {"sparse": sparse} if loss.sparse else {}
+        kwargs: dict[str, Any] = {"sparse": sparse} if loss.sparse else {}
         if loss.draws_noise:
-            more["generator"] = generator
+            kwargs["generator"] = generator
         if settings.output_bias:
-            more["bias"] = True
+            kwargs["bias"] = True
         if settings.tied:
-            more["weight"] = self.input.weight
+            kwargs["weight"] = self.input.weight
         elif shard is not None:
-            more["weight"] = torch.zeros(1).expand(len(counts), self.dim_hidden)
-        self.output: OutputLayer = make_layer(loss.name, self.dim_hidden, counts, options, **more)
+            kwargs["weight"] = torch.zeros(1).expand(len(counts), self.dim_hidden)
+        self.output: OutputLayer = make_layer(loss.name, self.dim_hidden, counts, options, **kwargs)
         for name, rows in self.output.named_parameters():
             if name.endswith("weight"):
                 self._start_rows(rows)

@@ -198,8 +198,8 @@ def _score_batch(network: Network, lines: Sequence[np.ndarray], eos: int) -> lis
     ids = torch.from_numpy(tokens).to(next(network.parameters()).device)
     with evaluating(network):
         hidden, _ = network.hidden(ids[:-1], network.start(len(lines)))
-        places = torch.arange(len(hidden), device=ids.device)
-        there = places < torch.tensor(lengths, device=ids.device)[:, None]
-        rows, target = hidden.transpose(0, 1)[there], ids[1:].T[there]  # line after line
+        positions = torch.arange(len(hidden), device=ids.device)
+        present = positions < torch.tensor(lengths, device=ids.device)[:, None]
+        rows, target = hidden.transpose(0, 1)[present], ids[1:].T[present]  # line after line
         nll = network.output.nll(rows, target).double().cpu().numpy()
     return np.split(nll, np.cumsum(lengths)[:-1])

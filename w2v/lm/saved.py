@@ -73,13 +73,13 @@ def load_language_model(run: str | os.PathLike[str], device: str = "auto") -> La
         from w2v.lm.vocabulary import TokenVocabulary
         from w2v.training.device import find_device, undisturbed
 
-    place, path = find_device(device), folder / MODEL_FILE
+    torch_device, path = find_device(device), folder / MODEL_FILE
     arrays = _arrays(path)
     _check_vocabulary(folder, arrays)
     vocabulary = TokenVocabulary.load(folder, config)
     try:
         _check_size(config, len(vocabulary), arrays, path)
-        with undisturbed(place):
+        with undisturbed(torch_device):
             network = Network(config, torch.from_numpy(vocabulary.counts), sparse=False)
     except ValueError as error:
         raise InputError(f"{folder} is damaged: {error}") from None
@@ -87,7 +87,7 @@ def load_language_model(run: str | os.PathLike[str], device: str = "auto") -> La
     _check_shapes(arrays, parameters, path)
     for name, parameter in parameters.items():
         parameter.detach().copy_(torch.from_numpy(np.array(arrays[name])))
-    return LanguageModel(network.to(place), vocabulary, config, os.fspath(run))
+    return LanguageModel(network.to(torch_device), vocabulary, config, os.fspath(run))
 
 
 def _check_folder(folder: Path) -> None:
@@ -121,8 +121,8 @@ def _check_vocabulary(folder: Path, arrays: Arrays) -> None:
     rows, path = arrays.get("input.weight"), folder / "vocab.tsv"
     most = WORD_BYTES * (0 if rows is None or not rows.ndim else len(rows)) + MORE_BYTES
     if path.is_file() and (size := path.stat().st_size) > most:
-        what = f"has {size:,} bytes, too many for the tokens of {MODEL_FILE} beside it"
-        raise InputError(f"{path} {what}")
+        problem = f"has {size:,} bytes, too many for the tokens of {MODEL_FILE} beside it"
+        raise InputError(f"{path} {problem}")
 
 
 def _check_size(config: Config, words: int, arrays: Arrays, path: Path) -> None:
@@ -137,9 +137,9 @@ def _check_size(config: Config, words: int, arrays: Arrays, path: Path) -> None:
             body = make_body(config.lm, config.model.dim)
     except RuntimeError:  # the number of elements exceeds 64 bits
         raise InputError(f"{path} {MISFIT}: no model can be that large") from None
-    known: dict[str, Tensor] = {f"body.{name}": part for name, part in body.named_parameters()}
-    known["input.weight"] = torch.empty(words, config.model.dim, device="meta")
-    _check_shapes({name: arrays[name] for name in set(arrays) & set(known)}, known, path)
+    expected: dict[str, Tensor] = {f"body.{name}": part for name, part in body.named_parameters()}
+    expected["input.weight"] = torch.empty(words, config.model.dim, device="meta")
+    _check_shapes({name: arrays[name] for name in set(arrays) & set(expected)}, expected, path)
     if len(getattr(config.loss, "cutoffs", ())) > len(arrays):
         raise InputError(f"{path} {MISFIT}: it has fewer parts than there are `cutoffs`")
     # for the output layer and the content of the file
@@ -155,7 +155,7 @@ def _check_shapes(arrays: Arrays, expected: Mapping[str, Tensor], path: Path) ->
         odd = min(set(arrays) ^ set(expected))
         raise InputError(f"{path} {MISFIT}: {shown(odd)} is in only one of them")
     for name, parameter in expected.items():
-        wanted = list(parameter.shape)
-        if (found := list(arrays[name].shape)) != wanted:
-            theirs = f"config.yaml and vocab.tsv make it {wanted}"
-            raise InputError(f"{path}: {name} is {found}, {theirs}")
+        shape = list(parameter.shape)
+        if (actual := list(arrays[name].shape)) != shape:
+            rule = f"config.yaml and vocab.tsv make it {shape}"
+            raise InputError(f"{path}: {name} is {actual}, {rule}")

@@ -47,13 +47,13 @@ class Subwords:
             vocab_size=size - SPECIALS, initial_alphabet=alphabet, show_progress=False
         )
         tokenizer.train_from_iterator(_repeated(words), trainer)
-        made = cls(tokenizer)
-        if (size_of_file := len(made.to_json().encode())) > MAX_BYTES:
-            what = f"makes a tokenizer.json of {size_of_file / 1e6:.1f} MB"
+        subwords = cls(tokenizer)
+        if (size_of_file := len(subwords.to_json().encode())) > MAX_BYTES:
+            problem = f"makes a tokenizer.json of {size_of_file / 1e6:.1f} MB"
             raise InputError(
-                f"`subwords` {size} {what}, the limit is {MAX_BYTES / 1e6:.1f}: give fewer"
+                f"`subwords` {size} {problem}, the limit is {MAX_BYTES / 1e6:.1f}: give fewer"
             )
-        return made
+        return subwords
 
     def pieces(self) -> list[str]:
         """Returns all subwords."""
@@ -105,17 +105,17 @@ def _tokenizer(model: Any) -> Any:
     return tokenizer
 
 
-def _checked(found: dict[str, Any]) -> tuple[dict[str, int], list[tuple[str, str]]]:
+def _checked(document: dict[str, Any]) -> tuple[dict[str, int], list[tuple[str, str]]]:
     """Returns the vocabulary and the merges in the content of a tokenizer.json. Raises ValueError
     unless everything else in it is as `_tokenizer` makes it."""
     tokenizers = library()
     ours = json.loads(_tokenizer(tokenizers.models.BPE()).to_str())
-    model, usual = found.pop("model", None), ours.pop("model")
+    model, usual = document.pop("model", None), ours.pop("model")
     if not isinstance(model, dict):
         raise ValueError("it has no model")
     vocabulary, merges = model.pop("vocab", None), model.pop("merges", None)
     del usual["vocab"], usual["merges"]
-    for values, expected in ((found, ours), (model, usual)):
+    for values, expected in ((document, ours), (model, usual)):
         for name in set(values) | set(expected):
             # other versions of the library have more settings, which must be off
             if (value := values.get(name)) != expected.get(name) and value not in (None, False, []):

@@ -101,9 +101,9 @@ class LanguageModelTask(Task):
         needed = cost.memory_bytes(self.config, vocabulary)
         if device.type == "cpu":
             return [Demand("memory", BASE_BYTES + needed, available)]
-        here = BASE_BYTES + cost.host_bytes(self.config, vocabulary)
-        there = Demand(f"memory on {device}", needed, free_memory(device))
-        return [Demand("memory", here, available), there]
+        on_host = BASE_BYTES + cost.host_bytes(self.config, vocabulary)
+        on_device = Demand(f"memory on {device}", needed, free_memory(device))
+        return [Demand("memory", on_host, available), on_device]
 
     def remedy(self, where: int) -> str:
         return "lower `dim`, `hidden` or `batch_size`, raise `min_count`, or set `max_vocab`"
@@ -124,8 +124,8 @@ class LanguageModelTask(Task):
         engine = LanguageModelEngine(config, source, tokens.counts, world)
         if each_holds_all(config, len(tokens), world.size):
             kind = "`tied` ones" if config.lm.tied else f"those of `loss` {config.training.loss}"
-            what = f"each of the {world.size} ranks holds all {len(tokens):,} output rows"
-            self.reporter.note(f"{what}: {kind} cannot be sharded; those of softmax could")
+            reason = f"each of the {world.size} ranks holds all {len(tokens):,} output rows"
+            self.reporter.note(f"{reason}: {kind} cannot be sharded; those of softmax could")
         schedule = Schedule(config.training.lr, config.lm.schedule, config.lm.warmup)
         validation = None
         if text.valid is not None:
@@ -161,13 +161,13 @@ class LanguageModelTask(Task):
             name: usual / seconds_per_token(with_loss(self.config, name), counts)
             for name in cheaper_losses()
         }
-        told = [
+        alternatives = [
             f"{name} ({factor:.1f} times)"
             for name, factor in sorted(factors.items(), key=lambda pair: -pair[1])
             if factor > 1.2
         ]
-        what = f"`loss` {loss} scores all {len(counts):,} tokens at every position"
-        return f"{what}; faster: {', '.join(told)}" if told else None
+        reason = f"`loss` {loss} scores all {len(counts):,} tokens at every position"
+        return f"{reason}; faster: {', '.join(alternatives)}" if alternatives else None
 
     def result(self, text: Text, job: Job) -> Result:
         from w2v.lm.engine import LanguageModelEngine  # imports PyTorch

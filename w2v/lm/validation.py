@@ -32,16 +32,16 @@ class LanguageModelValidation(Validation[TextScore]):
         settings = engine.config.validation
         path, ids = str(settings.valid), vocabulary.encode_store(store)
         if not has_known_word(ids, vocabulary.eos, vocabulary.unk):
-            what = f"none of its words is in the vocabulary of {len(vocabulary):,} tokens"
+            problem = f"none of its words is in the vocabulary of {len(vocabulary):,} tokens"
             why = "so its perplexity would mean nothing; give a text in the language of the corpus"
-            raise InputError(f"`valid` {path}: {what}, {why}")
+            raise InputError(f"`valid` {path}: {problem}, {why}")
         super().__init__(path, ids, settings.patience, True, reporter)
         self._engine, self._vocabulary, self._schedule = engine, vocabulary, schedule
         self._ids, self._words = ids, len(store.ids)
 
     def score(self) -> TextScore:
         eos, unk = self._vocabulary.eos, self._vocabulary.unk
-        with self._engine.aside(), self._engine.whole() as model:
+        with self._engine.undisturbed(), self._engine.whole() as model:
             return score_ids(model, self._ids, eos, unk, words=self._words)
 
     def loss(self, score: TextScore) -> float:

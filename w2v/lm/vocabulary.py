@@ -60,7 +60,7 @@ class TokenVocabulary:
             counts = Counter(dict.fromkeys([*subwords.pieces(), UNK], 0))
             pieces = subwords.cut(words.words)
         else:
-            words = _kept(words, config.corpus)
+            words = _words_for_tokens(words, config.corpus)
             counts = Counter({UNK: store.n_words - int(words.counts.sum())})
             pieces = [[word] for word in words.words]
             if EOS not in words and (literal := store.vocabulary.index(EOS)) is not None:
@@ -119,9 +119,9 @@ class TokenVocabulary:
             total = int(store.n_lines + (store.vocabulary.counts * lengths[:-1]).sum())
 
             def translate(ids: np.ndarray) -> np.ndarray:
-                each = lengths[ids]
-                place = np.arange(each.sum()) - np.repeat(each.cumsum() - each, each)
-                return pieces[np.repeat(first[ids], each) + place]  # type: ignore[no-any-return]
+                counts = lengths[ids]
+                offset = np.arange(counts.sum()) - np.repeat(counts.cumsum() - counts, counts)
+                return pieces[np.repeat(first[ids], counts) + offset]  # type: ignore[no-any-return]
 
         encoded = _empty(total)
         done = 0
@@ -145,14 +145,14 @@ class TokenVocabulary:
         return "\n".join(map(" ".join, lines))
 
     def _special(self, token: str) -> int:
-        place = self.vocabulary.index(token)
-        if place is None:
+        index = self.vocabulary.index(token)
+        if index is None:
             raise InputError(f"the vocabulary has no {token}: it is not that of a language model")
-        return place
+        return index
 
     def _id(self, token: str) -> int:
-        place = self.vocabulary.index(token)
-        return self.unk if place is None else place
+        index = self.vocabulary.index(token)
+        return self.unk if index is None else index
 
     def _pieces(self, words: list[str]) -> tuple[np.ndarray, np.ndarray]:
         """Returns (starts [len(words) + 1], ids): the subwords of all words, concatenated."""
@@ -171,7 +171,7 @@ def _empty(size: int) -> np.ndarray:
         return np.memmap(file, np.int32, "w+", shape=(size,))
 
 
-def _kept(text: Vocabulary, settings: CorpusSettings) -> Vocabulary:
+def _words_for_tokens(text: Vocabulary, settings: CorpusSettings) -> Vocabulary:
     """Returns the words that become tokens, with their counts in the text."""
     if settings.vocab is None:
         return select_vocabulary(text, settings)

@@ -83,11 +83,11 @@ class AdaptiveSoftmax(OutputLayer):
         rows = self.cutoffs[0] + len(self.cutoffs)
         if not isinstance(bias, bool):
             check_given(bias, "bias", [rows])
-        made = len(self.cutoffs) if self.shared[0] else rows
-        self.head = _Head(nn.Linear(dim, made, bias is True and made == rows, **self.new))
+        outputs = len(self.cutoffs) if self.shared[0] else rows
+        self.head = _Head(nn.Linear(dim, outputs, bias is True and outputs == rows, **self.new))
         if isinstance(bias, Tensor):
             self.head.bias = bias
-        elif bias and made < rows:
+        elif bias and outputs < rows:
             self.head.bias = nn.Parameter(torch.zeros(rows, **self.new))
         self.shared = self.shared[0], isinstance(bias, Tensor)
         self.tail = nn.ModuleList()
@@ -154,8 +154,8 @@ class AdaptiveSoftmax(OutputLayer):
         weight = self.head.weight
         if len(self.weight):
             weight = torch.cat([self.weight[: self.cutoffs[0]], weight])
-        found = levels.Weights(weight, self.head.bias, levels.tails_of(self.tail))
-        return found.to(accumulate_dtype(hidden))
+        weights = levels.Weights(weight, self.head.bias, levels.tails_of(self.tail))
+        return weights.to(accumulate_dtype(hidden))
 
 
 class _Head(nn.Module):
@@ -164,19 +164,19 @@ class _Head(nn.Module):
 
     bias: Tensor | None
 
-    def __init__(self, made: nn.Linear) -> None:
+    def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
-        self.weight, self.bias = made.weight, made.bias
+        self.weight, self.bias = linear.weight, linear.bias
 
 
 def check_sorted(counts: Tensor) -> None:
     """Raises ValueError unless the counts [V] are in descending order."""
     rising = (counts[1:] > counts[:-1]).nonzero()
     if len(rising):
-        at = int(rising[0, 0])
-        these = f"class {at} has count {counts[at].item()}, but class {at + 1} has"
+        label = int(rising[0, 0])
+        pair = f"class {label} has count {counts[label].item()}, but class {label + 1} has"
         raise ValueError(
-            f"ids are not sorted by frequency: {these} {counts[at + 1].item()};"
+            f"ids are not sorted by frequency: {pair} {counts[label + 1].item()};"
             " the adaptive softmax needs the most frequent first"
         )
 
@@ -239,10 +239,10 @@ def default_cutoffs(counts: np.ndarray, dim: int, div_value: float) -> list[int]
             plan.append(through.argmin(axis=1))
             cost = through.min(axis=1)
         cost = cost + (edges + clusters) * (dim + LOGIT_COST) + clusters * CLUSTER_COST
-        at = int(cost.argmin())
-        if cost[at] < cheapest[0]:
-            chosen = [at]
+        best = int(cost.argmin())
+        if cost[best] < cheapest[0]:
+            chosen = [best]
             for following in reversed(plan[1:]):
                 chosen.append(int(following[chosen[-1]]))
-            cheapest = float(cost[at]), [int(edges[place]) for place in chosen]
+            cheapest = float(cost[best]), [int(edges[i]) for i in chosen]
     return cheapest[1]

@@ -78,12 +78,13 @@ class OutputLayer(nn.Module, ABC):
     def __init_subclass__(cls, **more: Any) -> None:
         """Sets the signature that torch.nn.utils.skip_init and help() read, with base arguments."""
         super().__init_subclass__(**more)
-        found: dict[str, inspect.Parameter] = {}
+        parameters: dict[str, inspect.Parameter] = {}
         for kind in cls.__mro__:
             if "__init__" in kind.__dict__ and issubclass(kind, OutputLayer):
-                found = {**inspect.signature(kind.__init__).parameters, **found}
-        kept = [one for one in found.values() if one.name != "self" and one.kind != one.VAR_KEYWORD]
-        cls.__signature__ = inspect.Signature(sorted(kept, key=lambda one: one.kind))  # type: ignore[attr-defined]
+                parameters = {**inspect.signature(kind.__init__).parameters, **parameters}
+        parameters.pop("self", None)
+        named = [p for p in parameters.values() if p.kind != p.VAR_KEYWORD]
+        cls.__signature__ = inspect.Signature(sorted(named, key=lambda p: p.kind))  # type: ignore[attr-defined]
 
     def __init__(
         self,
@@ -100,11 +101,11 @@ class OutputLayer(nn.Module, ABC):
         self.dim, self.counts = checked_whole(dim, "dim", 1), checked_counts(counts)
         self.num_classes = len(self.counts)
         if options is not None and not isinstance(options, self.takes):
-            kind, own = type(options).__name__, type(self).__name__
-            raise ValueError(f"options is a {kind}, {own} takes {self.takes.__name__}")
+            kind, layer = type(options).__name__, type(self).__name__
+            raise ValueError(f"options is a {kind}, {layer} takes {self.takes.__name__}")
         options = self.takes() if options is None else options
         settings = settings_of(self.takes).items()
-        chosen = {name: one.convert(getattr(options, name), f"`{name}`") for name, one in settings}
+        chosen = {name: s.convert(getattr(options, name), f"`{name}`") for name, s in settings}
         self.options = replace(options, **chosen)
         self.new: dict[str, Any] = {"device": device, "dtype": dtype}
         check_new(self.new)
@@ -262,9 +263,9 @@ class OutputLayer(nn.Module, ABC):
             )
         if row_of is not None:
             if len(shape) != 2 or len(classes) != 1 or row_of.shape != target.shape:
-                wanted = f"hidden must be [U, {self.dim}] and targets {list(row_of.shape)}"
+                expected = f"hidden must be [U, {self.dim}] and targets {list(row_of.shape)}"
                 raise ValueError(
-                    f"with row_of {list(row_of.shape)} {wanted}, not {shape} and {classes}"
+                    f"with row_of {list(row_of.shape)} {expected}, not {shape} and {classes}"
                 )
             row_of = checked_integers(row_of, "row_of")
         if not hidden.is_meta:
@@ -293,5 +294,5 @@ def draw(log_prob: Tensor, generator: Generator = None, temperature: float = 1.0
 
 def uniform(n: int, generator: Generator, device: torch.device) -> Tensor:
     """Returns n float64 random numbers in [0, 1) on the device, drawn on the generator's device."""
-    place = generator.device if generator is not None else torch.device("cpu")
-    return torch.rand(n, generator=generator, dtype=torch.float64, device=place).to(device)
+    source = generator.device if generator is not None else torch.device("cpu")
+    return torch.rand(n, generator=generator, dtype=torch.float64, device=source).to(device)

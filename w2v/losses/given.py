@@ -17,23 +17,23 @@ def checked_counts(counts: Any) -> Tensor:
     numbers of 0 or more with a sum below 2^63."""
     try:
         with torch.device("cpu"):  # because layers may be constructed on the "meta" device
-            found = counts if isinstance(counts, Tensor) else torch.as_tensor(np.array(counts))
-            found = found.cpu()
+            tensor = counts if isinstance(counts, Tensor) else torch.as_tensor(np.array(counts))
+            tensor = tensor.cpu()
     except (TypeError, ValueError, RuntimeError) as error:
-        what = "on the meta device" if isinstance(counts, Tensor) else short(counts)
-        raise ValueError(f"counts is {what}, it must hold V numbers") from error
-    if found.dtype == torch.bool or found.is_complex():
-        raise ValueError(f"counts are {found.dtype}, they must be numbers")
-    found = found if found.is_floating_point() else found.long()
-    if found.dim() != 1 or len(found) < 2:
-        shape = list(found.shape)
+        problem = "on the meta device" if isinstance(counts, Tensor) else short(counts)
+        raise ValueError(f"counts is {problem}, it must hold V numbers") from error
+    if tensor.dtype == torch.bool or tensor.is_complex():
+        raise ValueError(f"counts are {tensor.dtype}, they must be numbers")
+    tensor = tensor if tensor.is_floating_point() else tensor.long()
+    if tensor.dim() != 1 or len(tensor) < 2:
+        shape = list(tensor.shape)
         raise ValueError(f"counts has shape {shape}, it must be [V] with V of 2 or more")
-    if bool((found < 0).any()):
-        raise ValueError(f"counts holds {found.min().item()}, it must not be negative")
-    total = found.double().sum().item()
+    if bool((tensor < 0).any()):
+        raise ValueError(f"counts holds {tensor.min().item()}, it must not be negative")
+    total = tensor.double().sum().item()
     if not total < 2.0**63:
         raise ValueError(f"counts sum to {total:g}, which must be a number below 2^63")
-    return found
+    return tensor
 
 
 def check_new(new: dict[str, Any]) -> None:
@@ -44,15 +44,15 @@ def check_new(new: dict[str, Any]) -> None:
     try:
         torch.empty(0, **new)
     except (TypeError, ValueError, RuntimeError, AssertionError) as error:
-        made = f"device {new['device']!r} and dtype {dtype!r}"
-        raise ValueError(f"PyTorch cannot create a tensor with {made} here") from error
+        choice = f"device {new['device']!r} and dtype {dtype!r}"
+        raise ValueError(f"PyTorch cannot create a tensor with {choice} here") from error
 
 
 def check_given(tensor: Any, name: str, shape: list[int]) -> None:
     """Raises ValueError unless `tensor`, to be shared, is a floating-point tensor of this shape."""
     if not isinstance(tensor, Tensor):
-        wanted = "a tensor" if name == "weight" else "True, False or a tensor"
-        raise ValueError(f"{name} is {short(tensor)}, it must be {wanted}")
+        expected = "a tensor" if name == "weight" else "True, False or a tensor"
+        raise ValueError(f"{name} is {short(tensor)}, it must be {expected}")
     if list(tensor.shape) != shape:
         raise ValueError(f"{name} has shape {list(tensor.shape)}, this layer needs {shape}")
     check_floating(**{name: tensor})

@@ -90,13 +90,13 @@ class Hsigmoid(OutputLayer):
         counts = self.counts.double().repeat_interleave(starts.diff())
         of_branches = (counts * (signs == sign) for sign in (1, -1))
         none = counts.new_zeros(self.tree.rows)
-        one, other = (none.index_add(0, nodes, each).clamp_min_(0.5) for each in of_branches)
-        return (one / other).log()
+        ones, zeros = (none.index_add(0, nodes, c).clamp_min_(0.5) for c in of_branches)
+        return (ones / zeros).log()
 
     def _loss(self, hidden: Tensor, target: Tensor, row_of: Tensor | None) -> Tensor:
         if whole_batch(target)[1]:  # vmap hides the values, and with them the path lengths
-            found = rows_for(self._log_prob(hidden), row_of)
-            return -found.gather(1, target[:, None])[:, 0]
+            log_prob = rows_for(self._log_prob(hidden), row_of)
+            return -log_prob.gather(1, target[:, None])[:, 0]
         tables = self._on(hidden.device)
         paths = tables.paths.of(target, row_of, tables.longest)
         return path_loss(hidden, self.weight, self.bias, paths, self.sparse)
@@ -111,9 +111,9 @@ class Hsigmoid(OutputLayer):
                 z = z + self.bias.to(dtype)[:, None]
             log_p, leaves = z.new_zeros(1, len(hidden)), []
             for nodes, inner, leaf in tables.levels:
-                at = z.index_select(0, nodes)
+                scores = z.index_select(0, nodes)
                 # code 0 has label 1
-                below = torch.cat([log_p + F.logsigmoid(at), log_p + F.logsigmoid(-at)])
+                below = torch.cat([log_p + F.logsigmoid(scores), log_p + F.logsigmoid(-scores)])
                 leaves.append(below.index_select(0, leaf))
                 log_p = below.index_select(0, inner)
             return torch.cat(leaves).index_select(0, tables.order).T.contiguous()
@@ -162,9 +162,9 @@ class Hsigmoid(OutputLayer):
             if entries < 0:
                 best[busy], ids[busy] = self._log_prob(hidden[busy]).topk(k, dim=1)
                 break
-            top, place = log_p.topk(width, dim=1)
-            log_p.scatter_(1, place, -torch.inf)
-            entered = nodes.gather(1, place)
+            top, columns = log_p.topk(width, dim=1)
+            log_p.scatter_(1, columns, -torch.inf)
+            entered = nodes.gather(1, columns)
             z = torch.einsum("nwd,nd->nw", self.weight[entered].to(hidden.dtype), hidden[busy])
             if self.bias is not None:
                 z += self.bias[entered].to(hidden.dtype)
@@ -172,18 +172,18 @@ class Hsigmoid(OutputLayer):
             reached_log_p = torch.stack([top + F.logsigmoid(z), top + F.logsigmoid(-z)], dim=2)
             reached, reached_log_p = reached.flatten(1), reached_log_p.flatten(1)
             leaf = reached < 0
-            found = torch.cat([best[busy], reached_log_p.masked_fill(~leaf, -torch.inf)], 1)
-            best_here, place = found.topk(k, dim=1)
+            candidates = torch.cat([best[busy], reached_log_p.masked_fill(~leaf, -torch.inf)], 1)
+            best_here, columns = candidates.topk(k, dim=1)
             best[busy] = best_here
-            ids[busy] = torch.cat([ids[busy], -1 - reached], 1).gather(1, place)
+            ids[busy] = torch.cat([ids[busy], -1 - reached], 1).gather(1, columns)
             nodes = torch.cat([nodes, reached.clamp(min=0)], 1)
             log_p = torch.cat([log_p, reached_log_p.masked_fill(leaf, -torch.inf)], 1)
             log_p.masked_fill_(log_p <= best_here[:, -1:], -torch.inf)
             still_open = (log_p > -torch.inf).sum(1)
-            left = still_open.nonzero()[:, 0]
-            busy, widest = busy[left], int(still_open.max())
-            log_p, place = log_p[left].topk(widest, dim=1)
-            nodes = nodes[left].gather(1, place)
+            unfinished = still_open.nonzero()[:, 0]
+            busy, widest = busy[unfinished], int(still_open.max())
+            log_p, columns = log_p[unfinished].topk(widest, dim=1)
+            nodes = nodes[unfinished].gather(1, columns)
         return ids, best
 
     def _on(self, device: torch.device) -> _Tables:

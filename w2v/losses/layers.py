@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def layer_class(loss: str) -> type[OutputLayer]:
     """Returns the layer class of a loss named as in `w2v losses`."""
     module, name = LOSSES[loss].layer.split(":")
-    found: type[OutputLayer] = getattr(importlib.import_module(f"w2v.losses.{module}"), name)
-    return found
+    layer: type[OutputLayer] = getattr(importlib.import_module(f"w2v.losses.{module}"), name)
+    return layer
 
 
 def make_layer(

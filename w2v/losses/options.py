@@ -42,9 +42,9 @@ class SampledOptions(LossOptions):
         log-probabilities must also encode word frequency, at the expense of meaning."""
         return False
 
-    def noise_plan(self, rows: int = NOISE, **more: Any) -> FusedPlan:
+    def noise_plan(self, rows: int = NOISE, **fields: Any) -> FusedPlan:
         """Returns a plan with this noise distribution."""
-        return FusedPlan(rows, negatives=self.negatives, power=self.noise_power, **more)
+        return FusedPlan(rows, negatives=self.negatives, power=self.noise_power, **fields)
 
 
 @dataclass(frozen=True)

@@ -94,16 +94,16 @@ class SampledLayer(FullLayer):
         rows, device = size or None if self.per_row else None, hidden.device
         drawn = self.options.negatives, self.unique, self.generator
         with torch._C._DisableFuncTorch():
-            found = self.sampler.sample(None, *drawn, rows=rows, device=device)
+            samples = self.sampler.sample(None, *drawn, rows=rows, device=device)
         if rows is None or self.share is None:
-            return found
+            return samples
         _, first, step = self.share
         parts = {
             name: part[first::step]
-            for name, part in found._asdict().items()
+            for name, part in samples._asdict().items()
             if isinstance(part, Tensor)
         }
-        return found._replace(**parts)
+        return samples._replace(**parts)
 
     def _loss(self, hidden: Tensor, target: Tensor, row_of: Tensor | None) -> Tensor:
         return self.loss_with(self.draw(hidden), hidden, target, row_of)
@@ -133,14 +133,14 @@ class SampledLayer(FullLayer):
         or the log-sum-exp and the target's score [N, 2]. All ranks draw the same words."""
         assert self.shard is not None
         samples, dtype, counts = self.draw(hidden), accumulate_dtype(hidden), None
-        own, here = (self.shard.has(ids).nonzero()[:, 0] for ids in (classes, samples.sampled))
-        target, sampled, n = classes[own], samples.sampled[here], len(own)
+        mine, drawn = (self.shard.has(ids).nonzero()[:, 0] for ids in (classes, samples.sampled))
+        target, sampled, n = classes[mine], samples.sampled[drawn], len(mine)
         if self.subtracts_counts:
             of_labels = self._label_counts(samples, target, None)
-            counts = torch.cat([of_labels, samples.sampled_expected_count[here]])
+            counts = torch.cat([of_labels, samples.sampled_expected_count[drawn]])
         rows, offset = self._rows(torch.cat([target, sampled]) - self.shard.low, counts, dtype)
         kind = product_dtype(torch.promote_types(hidden.dtype, rows.dtype))
-        true = (hidden[own].to(dtype) * rows[:n].to(dtype)).sum(1)
+        true = (hidden[mine].to(dtype) * rows[:n].to(dtype)).sum(1)
         noise = (hidden.to(kind) @ rows[n:].to(kind).t()).to(dtype)
         if offset is not None:
             true, noise = true + offset[:n], noise + offset[n:]
@@ -148,14 +148,14 @@ class SampledLayer(FullLayer):
             noise = noise.masked_fill(classes[:, None] == sampled, REMOVED)
         # a label that is on another rank must add nothing here
         absent = -REMOVED if self.link is LOGISTIC else REMOVED
-        labels = noise.new_full((len(classes),), absent).index_copy(0, own, true)[:, None]
+        labels = noise.new_full((len(classes),), absent).index_copy(0, mine, true)[:, None]
         if self.link is LOGISTIC:
             return logistic(labels, noise)[:, None]
-        score = noise.new_zeros(len(classes)).index_copy(0, own, true)
+        score = noise.new_zeros(len(classes)).index_copy(0, mine, true)
         return torch.stack([torch.cat([labels, noise], 1).logsumexp(1), score], 1)
 
-    def of_shares(self, found: Tensor) -> Tensor:
-        return found[..., 0].sum(0) if self.link is LOGISTIC else super().of_shares(found)
+    def of_shares(self, shares: Tensor) -> Tensor:
+        return shares[..., 0].sum(0) if self.link is LOGISTIC else super().of_shares(shares)
 
     def _rows(
         self, ids: Tensor, counts: Tensor | None, dtype: torch.dtype
@@ -212,11 +212,11 @@ class Nce(SampledLayer):
     options: NceOptions
 
     def __init__(
-        self, dim: int, counts: Counts, options: NceOptions | None = None, **more: Any
+        self, dim: int, counts: Counts, options: NceOptions | None = None, **kwargs: Any
     ) -> None:
-        super().__init__(dim, counts, options, **more)
-        given = self.options.log_z()
-        self.log_z: float | nn.Parameter = math.log(self.num_classes) if given is None else given
+        super().__init__(dim, counts, options, **kwargs)
+        log_z = self.options.log_z()
+        self.log_z: float | nn.Parameter = math.log(self.num_classes) if log_z is None else log_z
         if self.options.nce_log_z == "learned":
             self.log_z = nn.Parameter(torch.tensor(self.log_z, **self.new))
 

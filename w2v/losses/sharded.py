@@ -80,7 +80,7 @@ class Shard:
     def drawn(self, dim: int, draw: Callable[[Tensor], None]) -> Tensor:
         """Returns this rank's part of rows [V, dim] that `draw` fills with random numbers, and a
         row of zeros. The numbers are those of a single draw for all rows, which are never held."""
-        found = torch.zeros(self.rows + 1, dim)
+        rows = torch.zeros(self.rows + 1, dim)
         # normal numbers come in sixteens, and otherwise where there are fewer
         edges = [*range(0, max(1, self.classes - STEP + 1), STEP), self.classes]
         for start, stop in pairwise(edges):
@@ -88,23 +88,23 @@ class Shard:
             draw(piece)
             low, high = max(start, self.low), min(stop, self.high)
             if low < high:
-                found[low - self.low : high - self.low] = piece[low - start : high - start]
-        return found
+                rows[low - self.low : high - self.low] = piece[low - start : high - start]
+        return rows
 
     def on_first(self, own: Tensor) -> np.ndarray:
         """Returns on rank 0 the rows of all ranks, from each rank's `own` [rows, …], elsewhere no
         rows. They are sent a few at a time to a nameless memory-mapped temporary file, so that no
         rank holds them all. Raises RunError if it cannot be written."""
         size, shape = self.ranks.size, (self.classes, *own.shape[1:])
-        each, file, problem = own[:1].nbytes, None, ""
+        row_bytes, file, problem = own[:1].nbytes, None, ""
         with ExitStack() as stack:
             for start in range(0, -(-self.classes // size), PIECE_ROWS):
                 piece = own[start : start + PIECE_ROWS].reshape(-1).numpy()
-                found = self.ranks.deal([piece, *[piece[:0]] * (size - 1)])
+                pieces = self.ranks.deal([piece, *[piece[:0]] * (size - 1)])
                 try:
-                    for rank, part in enumerate([] if self.ranks.rank or problem else found):
+                    for rank, part in enumerate([] if self.ranks.rank or problem else pieces):
                         file = file or stack.enter_context(TemporaryFile())
-                        file.seek((_first(rank, size, self.classes) + start) * each)
+                        file.seek((_first(rank, size, self.classes) + start) * row_bytes)
                         file.write(part.data)
                 except OSError as error:
                     problem = f"cannot write the output rows to a temporary file: {error.strerror}"
@@ -125,15 +125,15 @@ class Shard:
 
         layer.shard, layer.weight = self, nn.Parameter(self.drawn(layer.dim, draw))
         if layer.bias is not None:
-            own = layer.bias.detach()[self.low : self.high]
-            behind = own.new_full((1,), floor_of(accumulate_dtype(own)))
-            layer.bias = nn.Parameter(torch.cat([own, behind]))
+            bias = layer.bias.detach()[self.low : self.high]
+            behind = bias.new_full((1,), floor_of(accumulate_dtype(bias)))
+            layer.bias = nn.Parameter(torch.cat([bias, behind]))
 
 
 def _first(rank: int, ranks: int, classes: int) -> int:
     """Returns the first class of a rank; for rank = ranks, the number of classes."""
-    each, more = divmod(classes, ranks)
-    return rank * each + min(rank, more)
+    least, larger = divmod(classes, ranks)
+    return rank * least + min(rank, larger)
 
 
 class _OfAll(torch.autograd.Function):
@@ -141,10 +141,10 @@ class _OfAll(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, ranks: Ranks) -> Tensor:
-        ctx.ranks, found = ranks, _gathered(ranks, hidden)
-        before = sum(len(part) for part in found[: ranks.rank])
+        ctx.ranks, gathered = ranks, _gathered(ranks, hidden)
+        before = sum(len(part) for part in gathered[: ranks.rank])
         ctx.own = slice(before, before + len(hidden))
-        return torch.cat(found)
+        return torch.cat(gathered)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
@@ -167,10 +167,10 @@ def sharded_loss(layer: FullLayer, hidden: Tensor, target: Tensor) -> Tensor:
     of_all = _OfAll.apply(hidden, ranks)  # type: ignore[no-untyped-call]
     parts = _gathered(ranks, target)
     with torch.autocast(hidden.device.type, enabled=False):
-        own = layer.shares(of_all, torch.cat(parts))
-        found = _gathered(ranks, own)
-        found[ranks.rank] = own  # the values of all, the gradient of what is here
-        losses = layer.of_shares(torch.stack(found))
+        shares = layer.shares(of_all, torch.cat(parts))
+        of_ranks = _gathered(ranks, shares)
+        of_ranks[ranks.rank] = shares  # the values of all, the gradient of what is here
+        losses = layer.of_shares(torch.stack(of_ranks))
         before = sum(len(part) for part in parts[: ranks.rank])
         found_here = losses[before : before + len(target)]
         others = losses.sum() - found_here.sum()

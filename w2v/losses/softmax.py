@@ -42,9 +42,9 @@ class FullLayer(OutputLayer):
         """Returns this rank's sums [N, K] for the hidden rows and classes [N] of all ranks."""
         return torch.stack(sums_here(self, hidden, classes), 1)
 
-    def of_shares(self, found: Tensor) -> Tensor:
+    def of_shares(self, shares: Tensor) -> Tensor:
         """Returns the loss [N] from the sums of all ranks [ranks, N, K]."""
-        return self.of_sums(found[..., 0].logsumexp(0), *found[..., 1:].sum(0).unbind(1))
+        return self.of_sums(shares[..., 0].logsumexp(0), *shares[..., 1:].sum(0).unbind(1))
 
     @eager
     def forward(self, hidden: Tensor, target: Tensor, row_of: Tensor | None = None) -> Tensor:
@@ -123,14 +123,14 @@ class SparseSoftmax(FullLayer):
         values, ids, score = top_scores(operands, local, None, min(k, self.shard.rows))
         values = F.pad(values, (0, k - values.shape[1]), value=floor_of(dtype))
         hits, first = (ids == local[:, None]).max(1)
-        place = torch.where(hits, self.shard.ranks.rank * k + first + 1, 0).to(dtype)
-        return torch.cat([values, torch.where(mine, score, 0.0)[:, None], place[:, None]], 1)
+        number = torch.where(hits, self.shard.ranks.rank * k + first + 1, 0).to(dtype)
+        return torch.cat([values, torch.where(mine, score, 0.0)[:, None], number[:, None]], 1)
 
-    def of_shares(self, found: Tensor) -> Tensor:
-        k = found.shape[2] - 2
-        values, order = found[..., :k].transpose(0, 1).flatten(1).topk(k, 1)
-        score, place = found[..., k:].sum(0).unbind(1)
-        inside = (order == place.long()[:, None] - 1).any(1)
+    def of_shares(self, shares: Tensor) -> Tensor:
+        k = shares.shape[2] - 2
+        values, order = shares[..., :k].transpose(0, 1).flatten(1).topk(k, 1)
+        score, number = shares[..., k:].sum(0).unbind(1)
+        inside = (order == number.long()[:, None] - 1).any(1)
         return kept_cross_entropy(values.logsumexp(1), score, inside, self.options.keep_target)
 
 

@@ -88,14 +88,14 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
     tensors = tensor_chunks({**checkpoint.tensors, BOUNDS: checkpoint.bounds})
     files = {TENSORS: tensors, STATE: [_json(state)], METRICS: [lines.encode()]}
     head: dict[str, Any] = {"format_version": FORMAT_VERSION}
-    with atomic_directory(path, replace=True) as place:
-        manifest = {name: write_file(place / name, chunks) for name, chunks in files.items()}
+    with atomic_directory(path, replace=True) as temporary:
+        manifest = {name: write_file(temporary / name, chunks) for name, chunks in files.items()}
         if (rows := checkpoint.rows) is not None:
             for name in rows.files:
-                os.rename(rows.folder / name, place / name)
+                os.rename(rows.folder / name, temporary / name)
             os.rmdir(rows.folder)
             head, manifest = {**head, "rows": rows.classes}, {**manifest, **rows.files}
-        (place / MANIFEST).write_bytes(_json({**head, "files": manifest}))
+        (temporary / MANIFEST).write_bytes(_json({**head, "files": manifest}))
     return path
 
 
@@ -122,11 +122,11 @@ def load_checkpoint(path: Path) -> Checkpoint:
         tensors |= _joined(path, rows, whole_number(manifest.get("rows", 0)))
         reading = TENSORS
         bounds = tensors.pop(BOUNDS)
-        what, whole = f"the blocks' bounds in {TENSORS}", bounds.dtype == np.int64
-        if not whole or bounds.ndim != 1 or len(bounds) < 2 or (bounds[1:] <= bounds[:-1]).any():
-            raise DamagedCheckpoint(f"{what} do not rise")
+        subject, is_int = f"the blocks' bounds in {TENSORS}", bounds.dtype == np.int64
+        if not is_int or bounds.ndim != 1 or len(bounds) < 2 or (bounds[1:] <= bounds[:-1]).any():
+            raise DamagedCheckpoint(f"{subject} do not rise")
         if bounds[0] != 0:
-            raise DamagedCheckpoint(f"{what} begin at {bounds[0]:,} instead of 0")
+            raise DamagedCheckpoint(f"{subject} begin at {bounds[0]:,} instead of 0")
         for name, array in tensors.items():
             if array.dtype.kind == "f" and not all_finite(array):
                 raise DamagedCheckpoint(f"{name} in {TENSORS} holds {UNSOUND}")
@@ -134,18 +134,18 @@ def load_checkpoint(path: Path) -> Checkpoint:
         name = Path(error.filename).name if error.filename else path.name
         raise DamagedCheckpoint(f"{name}: {error.strerror or error}") from None
     except MISFITS as error:
-        what = f"{type(error).__name__}: {error}"
-        raise DamagedCheckpoint(f"{reading} has unexpected content ({what})") from None
+        problem = f"{type(error).__name__}: {error}"
+        raise DamagedCheckpoint(f"{reading} has unexpected content ({problem})") from None
     return Checkpoint(step, tensors, bounds, state, metrics, path)
 
 
 def checkpoints_of(run: Path) -> list[Path]:
     """Returns the checkpoints of a run, latest first, including damaged ones."""
     try:
-        found = [(_step(entry.name), entry) for entry in (run / FOLDER).iterdir()]
+        entries = [(_step(entry.name), entry) for entry in (run / FOLDER).iterdir()]
     except OSError:
         return []
-    return [path for step, path in sorted(found, reverse=True) if step >= 0]
+    return [path for step, path in sorted(entries, reverse=True) if step >= 0]
 
 
 def newest_checkpoint(run: Path) -> tuple[Checkpoint | None, list[str]]:
@@ -202,11 +202,11 @@ def write_file(path: Path, chunks: Iterable[bytes | memoryview]) -> dict[str, An
 
 
 def _verify(path: Path, size: int, sha256: str) -> None:
-    digest, found = hashlib.sha256(), os.stat(path).st_size
+    digest, actual = hashlib.sha256(), os.stat(path).st_size
     if not path.is_file():  # reading a device or a pipe might never end
         raise DamagedCheckpoint(f"{path.name} is not a file")
-    if found != size:
-        raise DamagedCheckpoint(f"{path.name} has {found:,} bytes instead of {size:,}")
+    if actual != size:
+        raise DamagedCheckpoint(f"{path.name} has {actual:,} bytes instead of {size:,}")
     with open(path, "rb") as file:
         while chunk := file.read(CHUNK):
             digest.update(chunk)
@@ -217,13 +217,13 @@ def _verify(path: Path, size: int, sha256: str) -> None:
 def tensor_chunks(tensors: Mapping[str, np.ndarray]) -> Iterator[bytes | memoryview]:
     """Yields a safetensors file in pieces. The library's own writer would hold another copy of it
     in memory."""
-    header, place = {}, 0
+    header, offset = {}, 0
     # the format forbids gaps and recommends alignment, hence the largest elements first
     ordered = dict(sorted(tensors.items(), key=lambda entry: (-entry[1].dtype.itemsize, entry[0])))
     for name, array in ordered.items():
-        dtype, end = NAMES[array.dtype.newbyteorder("=")], place + array.nbytes
-        header[name] = {"dtype": dtype, "shape": [*array.shape], "data_offsets": [place, end]}
-        place = end
+        dtype, end = NAMES[array.dtype.newbyteorder("=")], offset + array.nbytes
+        header[name] = {"dtype": dtype, "shape": [*array.shape], "data_offsets": [offset, end]}
+        offset = end
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     yield len(text).to_bytes(8, "little") + text
@@ -259,8 +259,8 @@ def _joined(path: Path, names: Sequence[str], classes: int) -> dict[str, np.ndar
             end = high
     if end != classes:
         raise DamagedCheckpoint(f"output rows are missing, from {end:,} of {classes:,} on")
-    whole = parts[0] if parts else {}
-    return {name: np.concatenate([part[name] for part in parts]) for name in whole}
+    first = parts[0] if parts else {}
+    return {name: np.concatenate([part[name] for part in parts]) for name in first}
 
 
 def map_tensors(path: Path) -> dict[str, np.ndarray]:

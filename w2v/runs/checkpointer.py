@@ -76,8 +76,8 @@ class RunState:
         """Restores the state of engine, schedule and watchers from a checkpoint; returns the
         results so far. Raises one of MISFITS if it is not the state of such a run."""
         tensors, state = checkpoint.tensors, checkpoint.state
-        own = {name: array for name, array in tensors.items() if not name.startswith(WATCHER)}
-        self.job.engine.load_state(own)
+        of_engine = {name: array for name, array in tensors.items() if not name.startswith(WATCHER)}
+        self.job.engine.load_state(of_engine)
         self.job.schedule.load_state(state["schedule"])
         for watcher in self.watchers:
             prefix = f"{WATCHER}{watcher.name}."
@@ -124,8 +124,8 @@ class Checkpointer:
 
     def rest(self, rest: Rest, result: TrainingResult) -> bool:
         """Starts saving the state, if it is time and the last checkpoint is written."""
-        asked = self.asked or (self.epoch_ends and rest.epoch_ended is not None)
-        self._begin(asked and not self._busy(), rest.blocks_done, result, copy=True)
+        due = self.asked or (self.epoch_ends and rest.epoch_ended is not None)
+        self._begin(due and not self._busy(), rest.blocks_done, result, copy=True)
         return False
 
     def state(self) -> dict[str, Any]:
@@ -157,7 +157,7 @@ class Checkpointer:
         """Saves the state if `begins`; with several ranks, all of them call this together."""
         engine, rows = self._state.job.engine, None
         part = engine.part()
-        if part is not None and engine.world.told(begins):
+        if part is not None and engine.world.broadcast(begins):
             try:
                 rows = hand_in(engine.world, part, self._staging)
             except Lost:
@@ -171,8 +171,8 @@ class Checkpointer:
         try:
             checkpoint = replace(self._state.take(step, result, copy=copy), rows=rows)
         except MemoryError:
-            what = "there is no memory for a copy of the state"
-            self._tell(f"{what}: a smaller `dim` or a larger `min_count` needs less")
+            problem = "there is no memory for a copy of the state"
+            self._tell(f"{problem}: a smaller `dim` or a larger `min_count` needs less")
             return
         self._thread = threading.Thread(
             target=self._write, args=(checkpoint,), name="checkpoint", daemon=True
@@ -191,15 +191,15 @@ class Checkpointer:
             self._reporter.happened(Event("checkpoint", {"path": str(self.last), "step": step}))
             prune(self._folder, step, self._keep)
         except (RunError, OSError) as error:
-            what = str(error)
+            problem = str(error)
             if isinstance(error, OSError) and error.filename:
-                what = f"{error.filename}: {error.strerror}"
-            self._tell(f"{what}: free some space, or mend the folder")
+                problem = f"{error.filename}: {error.strerror}"
+            self._tell(f"{problem}: free some space, or mend the folder")
 
     def _restore(self) -> None:
         if self._directory.restore():
-            what = "was removed while the run was writing to it; it has been made again"
-            self._reporter.warn(f"{self._directory.path} {what}")
+            problem = "was removed while the run was writing to it; it has been made again"
+            self._reporter.warn(f"{self._directory.path} {problem}")
 
     def _staging(self) -> Path:
         """Creates a folder for the sharded rows, from which a checkpoint takes the files."""
@@ -208,8 +208,8 @@ class Checkpointer:
 
     def _tell(self, problem: str) -> None:
         if not self._warned:
-            there = self.last is not None and self.last.is_dir()
-            kept = f"{self.last} stays the latest one" if there else "there is none"
-            told = f"no checkpoint could be written, {kept}, and training goes on: {problem}"
-            self._reporter.warn(told)
+            exists = self.last is not None and self.last.is_dir()
+            latest = f"{self.last} stays the latest one" if exists else "there is none"
+            message = f"no checkpoint could be written, {latest}, and training goes on: {problem}"
+            self._reporter.warn(message)
         self._warned = True

@@ -83,13 +83,13 @@ class RunDirectory:
         the vectors would be assigned to other words."""
         path, digest = self.path / VOCABULARY, hashlib.sha256()
         self.start[VOCABULARY](cast(IO[bytes], SimpleNamespace(write=digest.update)))
-        found = hashlib.sha256()
+        actual = hashlib.sha256()
         with open(path, "rb") as file:
             while chunk := file.read(1 << 20):
-                found.update(chunk)
-        if found.digest() != digest.digest():
-            what = "has been changed: it no longer holds the words of this run"
-            raise InputError(f"{path} {what}; restore it, or remove it to have it written again")
+                actual.update(chunk)
+        if actual.digest() != digest.digest():
+            problem = "has been changed: it no longer holds the words of this run"
+            raise InputError(f"{path} {problem}; restore it, or remove it to have it written again")
 
     def add(self, files: Files) -> None:
         """Writes or replaces files, each atomically."""
@@ -108,8 +108,8 @@ def check_places(run: Path) -> None:
             # a file instead of the folder is harmless and reported where the folder is needed
             if not (stat.S_ISREG(mode) or (name == FOLDER and stat.S_ISDIR(mode))):
                 is_now = "is a link" if stat.S_ISLNK(mode) else f"is not a {kind}"
-                what = f"but a run needs its own {kind} there"
-                raise InputError(f"{path} {is_now}, {what}: move it away, or put the {kind} there")
+                need = f"but a run needs its own {kind} there"
+                raise InputError(f"{path} {is_now}, {need}: move it away, or put the {kind} there")
 
 
 def summary_of(run: Path) -> dict[str, Any] | None:
@@ -122,12 +122,12 @@ def summary_of(run: Path) -> dict[str, Any] | None:
 
 def start_files(config: Config, vocabulary: Vocabulary, owner: str | None) -> Files:
     """Returns the files that describe what is trained, and by which ranks."""
-    known = json.dumps({"owner": owner}).encode()
+    owner_json = json.dumps({"owner": owner}).encode()
     return {
         VERSION: lambda file: file.write(RUN_VERSION + b"\n"),
         CONFIG: lambda file: file.write(config.to_yaml().encode()),
         VOCABULARY: vocabulary.write,
-        **({} if owner is None else {OWNER: lambda file: file.write(known)}),
+        **({} if owner is None else {OWNER: lambda file: file.write(owner_json)}),
     }
 
 
@@ -153,13 +153,13 @@ def metrics_lines(metrics: Sequence[dict[str, Any]]) -> bytes:
 def metrics_of(run: Path) -> list[dict[str, Any]]:
     """Returns the complete lines of a run's metrics.jsonl, which may be missing, damaged or still
     growing."""
-    found: list[dict[str, Any]] = []
+    entries: list[dict[str, Any]] = []
     with suppress(OSError):
         for line in read_plain(run / METRICS, METRICS_BYTES).splitlines():
             with suppress(ValueError, RecursionError):
                 value = json.loads(line)
-                found += [value] if isinstance(value, dict) else []
-    return found
+                entries += [value] if isinstance(value, dict) else []
+    return entries
 
 
 def write_plainly(folder: Path, files: Files) -> None:

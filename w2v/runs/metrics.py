@@ -34,13 +34,13 @@ class Feed:
     """Passes each of a run's lines once to the sinks; `told`: how many they already have from an
     earlier process."""
 
-    def __init__(self, sinks: Sequence[Sink], told: int, reporter: Reporter) -> None:
-        self._sinks, self._told, self._reporter = list(sinks), told, reporter
+    def __init__(self, sinks: Sequence[Sink], sent: int, reporter: Reporter) -> None:
+        self._sinks, self._sent, self._reporter = list(sinks), sent, reporter
 
     def __call__(self, metrics: Lines) -> None:
         """Passes on the lines added since the last call; must be called by the run's thread."""
-        lines = metrics[self._told :]
-        self._told += len(lines)
+        lines = metrics[self._sent :]
+        self._sent += len(lines)
         for sink in list(self._sinks) if lines else ():
             try:
                 sink.write(lines)

@@ -61,8 +61,8 @@ class Output:
             if disk.f_blocks and free < needed:  # some file systems report 0 blocks
                 sizes = f"the result takes {needed / 1e6:,.1f} MB, {free / 1e6:,.1f} MB are free"
                 remedy = "make room, put `output` elsewhere, or lower `dim`"
-                what = f"cannot write {self.path}: No space left on device"
-                raise RunError(f"{what}: {sizes}; {remedy}")
+                problem = f"cannot write {self.path}: No space left on device"
+                raise RunError(f"{problem}: {sizes}; {remedy}")
 
     def check_words(self, words: Sequence[str], dim: int) -> None:
         """Raises InputError for words that a vector file could not represent."""
@@ -71,7 +71,7 @@ class Output:
 
     def lies_in(self, folders: Sequence[str]) -> str | None:
         """Returns the first of these folders that contains the output, or None."""
-        inside = (each for each in folders if _within(str(self.path), Path(each)))
+        inside = (folder for folder in folders if _within(str(self.path), Path(folder)))
         return next(inside, None)
 
     def write(
@@ -103,8 +103,8 @@ class Output:
                 path = free_path(self.path, file_suffix(self.path) if self.is_file else "")
             if self.is_file:
                 saved = save_vectors(path, vocabulary.words, result.vectors, vocabulary.counts)
-                lost = "only the words were written: a run directory keeps the n-grams too"
-                return Written(path, None, [*saved.warnings, *([lost] if result.files else [])])
+                warning = "only the words were written: a run directory keeps the n-grams too"
+                return Written(path, None, [*saved.warnings, *([warning] if result.files else [])])
             try:
                 with atomic_directory(path, replace=self.overwrite) as folder:
                     write_plainly(folder, {**start, **end(path)})
@@ -124,40 +124,40 @@ def _with_checkpoint(path: Path, folder: Path, checkpoint: Checkpoint | None) ->
     try:
         return Written(path, save_checkpoint(folder / FOLDER, checkpoint).name)
     except RunError as error:
-        what = "the run cannot be resumed, its state could not be saved"
-        return Written(path, None, [f"{what}: {error}"])
+        problem = "the run cannot be resumed, its state could not be saved"
+        return Written(path, None, [f"{problem}: {error}"])
 
 
 def prepare_output(config: Config) -> Output:
     """Returns the output of a run. Raises InputError if it cannot be written."""
-    given, overwrite = config.output.output, config.output.overwrite
-    if given is None:
+    name, overwrite = config.output.output, config.output.overwrite
+    if name is None:
         path = free_path(default_name(config))
         check_writable(path, overwrite=False)
         return Output(path, False, False)
-    if given in ("", "-"):
-        what = f"give a run directory, or a file ending in {' '.join(FORMATS)}"
-        raise _unusable(f"{given or repr(given)}:", what)
-    path = Path(given)
+    if name in ("", "-"):
+        problem = f"give a run directory, or a file ending in {' '.join(FORMATS)}"
+        raise _unusable(f"{name or repr(name)}:", problem)
+    path = Path(name)
     kind = named_format(path)
     is_file = kind is not None
     if overwrite and path.is_symlink() and not is_file:
         path = Path(os.path.realpath(path))  # keeps the link itself, as for files
     if path.name in ("", "..") or os.path.ismount(path):
-        raise _unusable(given, "cannot be replaced as a whole: name a run directory inside it")
+        raise _unusable(name, "cannot be replaced as a whole: name a run directory inside it")
     if any(_within(entry, path) for entry in config.corpus.corpus):
-        raise _unusable(given, "would remove the corpus: name another one")
+        raise _unusable(name, "would remove the corpus: name another one")
     if is_file:
-        _check_file(config, given)
+        _check_file(config, name)
     else:
         check_folder(path)
     if is_special(path):
-        raise _unusable(given, "is a device or a pipe: name a file, or - for vectors on stdout")
+        raise _unusable(name, "is a device or a pipe: name a file, or - for vectors on stdout")
     check_writable(path, overwrite=overwrite)
     if is_file:
         if path.is_dir():
-            what = "is a folder, but its name asks for a vector file; name another one"
-            raise _unusable(given, what)
+            problem = "is a folder, but its name asks for a vector file; name another one"
+            raise _unusable(name, problem)
         if kind == "npy":  # its words are in a second file
             check_writable(path.with_suffix(".vocab.tsv"), overwrite=overwrite)
     elif overwrite and os.path.lexists(path):
@@ -172,16 +172,16 @@ def check_folder(path: Path) -> None:
         raise _unusable(path, f"is named like a file, and a run is a directory: {vectors}")
 
 
-def _check_file(config: Config, given: str) -> None:
+def _check_file(config: Config, name: str) -> None:
     """Raises InputError if the configuration does not fit a vector file."""
     if not config.only_vectors:
         raise InputError(
-            f"`output` {given}: a language model is more than vectors; name a run directory, and"
-            f" write its embeddings from there with w2v export DIRECTORY -o {given}"
+            f"`output` {name}: a language model is more than vectors; name a run directory, and"
+            f" write its embeddings from there with w2v export DIRECTORY -o {name}"
         )
     if config.checkpoints.checkpoint_every is not None:
         raise InputError(
-            f"`checkpoint_every` needs a run directory, but `output` {given} is a vector file: name"
+            f"`checkpoint_every` needs a run directory, but `output` {name} is a vector file: name"
             " a folder, or leave `checkpoint_every` out"
         )
 
@@ -195,8 +195,8 @@ def claimed(config: Config, resume: Path | None = None) -> Iterator[Output]:
             alone = stack.enter_context(locked(resume))
             check_places(resume)
             nameless = resume.name in ("", "..")  # the name is needed for temporary files beside it
-            place = Path(os.path.realpath(resume)) if nameless else resume
-            output = Output(place, False, False, begun=True)
+            path = Path(os.path.realpath(resume)) if nameless else resume
+            output = Output(path, False, False, begun=True)
             for name in RUN_FILES if alone else ():
                 clean_up(resume / name)
             if alone:
@@ -234,7 +234,7 @@ def free_path(path: Path, suffix: str = "", taken: Sequence[Path] = ()) -> Path:
     """Returns `path`, or the first of `path-2`, `path-3`, … that does not exist; the number
     precedes `suffix`."""
     candidates = numbered(path, suffix)
-    return next(each for each in candidates if each not in taken and not os.path.lexists(each))
+    return next(name for name in candidates if name not in taken and not os.path.lexists(name))
 
 
 def numbered(path: Path, suffix: str = "") -> Iterator[Path]:
@@ -249,13 +249,13 @@ def check_removable(path: Path) -> None:
     files."""
     names = {entry.name for entry in path.iterdir()} if path.is_dir() else {""}
     if names and "format_version" not in names:
-        what = "exists and is not a run directory, so `overwrite` will not remove it"
-        raise _unusable(path, f"{what}; name another one")
-    own = "|".join(re.escape(name) for name in RUN_FILES)
-    left = re.compile(rf"\.({own})\.[a-z0-9_]{{8}}\.(tmp|old)")
-    if foreign := sorted(name for name in names - set(RUN_FILES) if not left.fullmatch(name)):
-        what = f"holds {foreign[0]!r}, which no run wrote, so `overwrite` will not remove it"
-        raise _unusable(path, f"{what}; move that away, or name another one")
+        problem = "exists and is not a run directory, so `overwrite` will not remove it"
+        raise _unusable(path, f"{problem}; name another one")
+    names_of_files = "|".join(re.escape(name) for name in RUN_FILES)
+    leftover = re.compile(rf"\.({names_of_files})\.[a-z0-9_]{{8}}\.(tmp|old)")
+    if foreign := sorted(name for name in names - set(RUN_FILES) if not leftover.fullmatch(name)):
+        problem = f"holds {foreign[0]!r}, which no run wrote, so `overwrite` will not remove it"
+        raise _unusable(path, f"{problem}; move that away, or name another one")
 
 
 def _unusable(path: object, why: str) -> InputError:

@@ -40,8 +40,8 @@ RANKS = "ranks"  # there: how many processes
 COMPARED_NOT = (*MAY_CHANGE, "corpus")  # the text is compared by its content
 
 
-def resumed_config(run: Path, given: Mapping[str, Any]) -> Config:
-    """Returns the configuration of a run to resume, from its config.yaml and the settings `given`
+def resumed_config(run: Path, chosen: Mapping[str, Any]) -> Config:
+    """Returns the configuration of a run to resume, from its config.yaml and the settings `chosen`
     with `resume`, by name; None means not given.
 
     Raises:
@@ -49,31 +49,32 @@ def resumed_config(run: Path, given: Mapping[str, Any]) -> Config:
     """
     if not (run / "config.yaml").is_file():
         reason = "is no run directory" if run.exists() else "does not exist"
-        what = "name the directory of a run, or train with a `corpus`"
-        raise InputError(f"`resume` {run} {reason}: {what}")
+        remedy = "name the directory of a run, or train with a `corpus`"
+        raise InputError(f"`resume` {run} {reason}: {remedy}")
     check_version(run)
     try:
         before = build_config({}, run / "config.yaml")
     except InputError as error:
         raise InputError(f"`resume` {run}: the run's settings cannot be read: {error}") from None
-    given = {name: value for name, value in given.items() if value is not None}
-    changes = {name: given.pop(name) for name in MAY_CHANGE if name in given}
-    changes |= _other_engine(before, changes, given)
+    chosen = {name: value for name, value in chosen.items() if value is not None}
+    changes = {name: chosen.pop(name) for name in MAY_CHANGE if name in chosen}
+    changes |= _other_engine(before, changes, chosen)
     config = build_config(changes, run / "config.yaml")
-    then = {**before.saved_values(), "corpus": before.corpus.corpus, "output": os.path.abspath(run)}
+    current = {**before.saved_values(), "corpus": before.corpus.corpus}
+    current["output"] = os.path.abspath(run)
     settings, problems = all_settings(), []
-    for name, value in given.items():
+    for name, value in chosen.items():
         try:
-            wanted = settings[name].convert(value, f"`{name}`")
+            converted = settings[name].convert(value, f"`{name}`")
         except BadValue as error:
             problems.append(str(error))
             continue
         if name == "corpus":
-            wanted = tuple(map(absolute, value))
+            converted = tuple(map(absolute, value))
         elif settings[name].is_path(value):
-            wanted = absolute(value)
-        if wanted != then.get(name):
-            problems.append(_refusal(name, value, then.get(name)))
+            converted = absolute(value)
+        if converted != current.get(name):
+            problems.append(_refusal(name, value, current.get(name)))
     epochs, before_epochs = config.training.epochs, before.training.epochs
     if epochs < before_epochs:
         less = f"`epochs` {epochs} is less than the {before_epochs} of the run"
@@ -85,7 +86,7 @@ def resumed_config(run: Path, given: Mapping[str, Any]) -> Config:
         (name, *(getattr(each.training, name) for each in (config, before)))
         for name in ("threads", "engine", "device")
     ]
-    if others := [f"`{name}` {now} instead of {was}" for name, now, was in compared if now != was]:
+    if others := [f"`{name}` {new} instead of {was}" for name, new, was in compared if new != was]:
         same = "the result is not bit for bit that of an unbroken run"
         notes.append(f"with {' and '.join(others)} {same}")
     if epochs > before_epochs:
@@ -95,15 +96,15 @@ def resumed_config(run: Path, given: Mapping[str, Any]) -> Config:
 
 
 def _other_engine(
-    before: Config, changes: Mapping[str, Any], given: dict[str, Any]
+    before: Config, changes: Mapping[str, Any], chosen: dict[str, Any]
 ) -> dict[str, str]:
     """Returns `engine` and `device` if the run is to continue with the other one of the two fused
-    engines, which may be `given` (and is then removed from it) or follow from the device."""
-    engine, device = str(given.get("engine")), str(changes.get("device", "auto"))
+    engines, which may be `chosen` (and is then removed from it) or follow from the device."""
+    engine, device = str(chosen.get("engine")), str(changes.get("device", "auto"))
     if before.training.engine not in FUSED:
         return {}
     if engine in FUSED:
-        del given["engine"]
+        del chosen["engine"]
         if "device" not in changes and engine == HOGWILD:
             device = "cpu"
     else:
@@ -144,19 +145,19 @@ def latest(context: Context) -> Checkpoint | None:
         return None
     for sentence in damaged:
         reporter.warn(f"{sentence}. The one before it is used, {checkpoint.path}")
-    now, then = comparable(context.config), checkpoint.state.get("settings")
-    if not isinstance(then, dict):
-        what = "does not say which settings it was made with: it cannot be used"
-        raise InputError(f"{checkpoint.path} {what}")
+    current, earlier = comparable(context.config), checkpoint.state.get("settings")
+    if not isinstance(earlier, dict):
+        problem = "does not say which settings it was made with: it cannot be used"
+        raise InputError(f"{checkpoint.path} {problem}")
     settings = all_settings()
-    then = {name: settings[name].default for name in now if name in settings} | then
-    for name in sorted(set(now) | set(then)):
-        if name == "engine" and now[name] in FUSED and then.get(name) in FUSED:
+    earlier = {name: settings[name].default for name in current if name in settings} | earlier
+    for name in sorted(set(current) | set(earlier)):
+        if name == "engine" and current[name] in FUSED and earlier.get(name) in FUSED:
             continue  # the same state
-        if str(now.get(name)) != str(then.get(name)):  # what is a text now was a number once
+        if str(current.get(name)) != str(earlier.get(name)):  # what is a text now was a number once
             raise InputError(
-                f"{run}/config.yaml says {name}: {now.get(name)}, but the checkpoint"
-                f" {checkpoint.path} was made with {then.get(name)}: put that back"
+                f"{run}/config.yaml says {name}: {current.get(name)}, but the checkpoint"
+                f" {checkpoint.path} was made with {earlier.get(name)}: put that back"
             )
     return checkpoint
 
@@ -184,18 +185,18 @@ def read_again(
     """
     run = context.resume
     try:
-        then = identity.check_description(checkpoint.state.get("corpus"))
+        description = identity.check_description(checkpoint.state.get("corpus"))
     except ValueError:
-        what = "does not say which text it was made from: it cannot be used"
-        raise InputError(f"{checkpoint.path} {what}") from None
-    changed = identity.changed_files(then)
-    cached = context.use_cache and then["key"] and context.lines is None
-    store = read_cached(then["key"], context.config.corpus) if cached else None
+        problem = "does not say which text it was made from: it cannot be used"
+        raise InputError(f"{checkpoint.path} {problem}") from None
+    changed = identity.changed_files(description)
+    cached = context.use_cache and description["key"] and context.lines is None
+    store = read_cached(description["key"], context.config.corpus) if cached else None
     if store is not None:
         how = "it goes on with the text as it was, which the cache holds"
         for phrase in changed:
             context.reporter.warn(f"{phrase} since the run began; {how}")
-    elif (name := identity.memory_text(then)) and context.lines is None:
+    elif (name := identity.memory_text(description)) and context.lines is None:
         raise InputError(
             f"{run} cannot go on without the text that it was trained on, which came from memory"
             f" ({name}): give it again as `corpus`"
@@ -204,14 +205,14 @@ def read_again(
         try:
             store = read_text(context)
         except InputError as error:
-            what = f"{run} cannot go on without the text that it was trained on"
-            raise InputError(f"{what}: {error}") from None
+            problem = f"{run} cannot go on without the text that it was trained on"
+            raise InputError(f"{problem}: {error}") from None
     store, vocabulary = vocabulary_of(store)
-    if other := identity.difference(then, identity.describe(store, vocabulary)):
+    if other := identity.difference(description, identity.describe(store, vocabulary)):
         store.close()
-        what = changed[0] if changed else "the text is another one"
+        cause = changed[0] if changed else "the text is another one"
         raise InputError(
-            f"{run} cannot go on: {what}: {other}; put the old text back, or train on the new one"
+            f"{run} cannot go on: {cause}: {other}; put the old text back, or train on the new one"
             f" with `init` {run}"
         )
     return store, vocabulary
@@ -229,13 +230,13 @@ def check_blocks(checkpoint: Checkpoint, blocks: Blocks) -> None:
 
 def made_otherwise(checkpoint: Checkpoint, ranks: int) -> str | None:
     """Returns a sentence on what has changed that may affect the result's bits, or None."""
-    then, now = checkpoint.state.get(MADE_WITH), made_with() | {RANKS: str(ranks)}
-    if not isinstance(then, dict):  # by a version that did not say it
+    earlier, current = checkpoint.state.get(MADE_WITH), made_with() | {RANKS: str(ranks)}
+    if not isinstance(earlier, dict):  # by a version that did not say it
         return None
     changed = [
-        f"{name} {value} instead of {shown(str(then[name]))[1:-1]}"
-        for name, value in now.items()
-        if name in then and then[name] != value
+        f"{name} {value} instead of {shown(str(earlier[name]))[1:-1]}"
+        for name, value in current.items()
+        if name in earlier and earlier[name] != value
     ]
     same = "the result may not be bit for bit that of an unbroken run"
     return f"{', '.join(changed)}: {same}" if changed else None
@@ -261,7 +262,7 @@ def _others(damaged: int) -> str:
     return "So is the one before it" if damaged == 1 else f"So are the {damaged} before it"
 
 
-def _refusal(name: str, value: object, then: object) -> str:
+def _refusal(name: str, value: object, old: object) -> str:
     if name == "corpus":
         return "it takes no `corpus` (another text is for `init`)"
-    return f"`{name}` {value} cannot be {'given' if then is None else f'changed (it is {then})'}"
+    return f"`{name}` {value} cannot be {'given' if old is None else f'changed (it is {old})'}"

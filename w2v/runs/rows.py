@@ -30,11 +30,11 @@ def hand_in(world: World, part: Part, make: Callable[[], Path]) -> Rows:
     if not table[:, 2].all():
         problem = f"the output rows hold {UNSOUND}: try a smaller `lr`"
     files: dict[str, Any] = {}
-    folder, own = Path(), tensor_chunks(part.tensors)
+    folder, own_chunks = Path(), tensor_chunks(part.tensors)
     for source, (low, high) in enumerate(table[:, :2].astype(int).tolist()):
         if not table[:, 2].all():
             break
-        chunks = _sent(world, source, own)
+        chunks = _sent(world, source, own_chunks)
         try:
             if world.rank == 0 and not problem:
                 folder, name = folder if files else make(), f"rows-{low}-{high}.safetensors"
@@ -50,32 +50,33 @@ def hand_in(world: World, part: Part, make: Callable[[], Path]) -> Rows:
     return Rows(folder, int(table[-1, 1]), files)
 
 
-def _sent(world: World, source: int, own: Iterator[bytes | memoryview]) -> Iterator[memoryview]:
-    """Yields, on rank 0, the chunks of rank `source`, whose `own` they are."""
+def _sent(world: World, source: int, chunks: Iterator[bytes | memoryview]) -> Iterator[memoryview]:
+    """Yields, on rank 0, the chunks of rank `source`, whose `chunks` they are."""
     while True:
-        data = next(own, b"") if world.rank == source else b""
+        data = next(chunks, b"") if world.rank == source else b""
         sent = np.frombuffer(data, np.uint8)
         if not world.agree([len(sent)]).any():
             return
         yield world.deal([sent, *[sent[:0]] * (world.size - 1)])[source].data
 
 
-def hand_out(world: World, array: np.ndarray | None, own: slice, like: np.ndarray) -> np.ndarray:
+def hand_out(world: World, array: np.ndarray | None, part: slice, like: np.ndarray) -> np.ndarray:
     """Distributes the rows of one tensor, which rank 0 holds (elsewhere `array` is None); returns
-    this rank's rows `own`, on rank 0 none. like: an array of the same type without rows."""
-    edges = world.agree([own.start, own.stop]).astype(int).tolist()
+    this rank's rows `part`, on rank 0 none. like: an array of the same type without rows."""
+    edges = world.agree([part.start, part.stop]).astype(int).tolist()
     most, width = max(high - low for low, high in edges), like.itemsize * math.prod(like.shape[1:])
-    found = np.empty((own.stop - own.start if array is None else 0, *like.shape[1:]), like.dtype)
+    length = part.stop - part.start if array is None else 0
+    received = np.empty((length, *like.shape[1:]), like.dtype)
     step = max(1, CHUNK // max(1, width))
-    for at in range(0, most, step):
+    for i in range(0, most, step):
         sent = [like] * world.size
         if array is not None:
-            sent[1:] = [array[low + at : min(high, low + at + step)] for low, high in edges[1:]]
+            sent[1:] = [array[low + i : min(high, low + i + step)] for low, high in edges[1:]]
         parts = [np.ascontiguousarray(part).reshape(-1).view(np.uint8) for part in sent]
         piece = world.deal(parts)[0]
         if array is None:
-            found[at : at + step].reshape(-1).view(np.uint8)[:] = piece
-    return found
+            received[i : i + step].reshape(-1).view(np.uint8)[:] = piece
+    return received
 
 
 class Follower:
@@ -97,7 +98,7 @@ class Follower:
     def finish(self) -> None:
         """Hands in its rows together with `Checkpointer.finish` on rank 0."""
         part, world = self._engine.part(), self._engine.world
-        if part is not None and world.told(None):
+        if part is not None and world.broadcast(None):
             hand_in(world, part, Path)
 
     def state(self) -> dict[str, Any]:

@@ -145,7 +145,7 @@ class Saving:
             raise
         except RunError as error:
             self.close()
-            raise RunError(f"{error}{self._kept(isinstance(error, Diverged))}") from error
+            raise RunError(f"{error}{self._what_was_kept(isinstance(error, Diverged))}") from error
         except InputError:  # nothing can be learnt from the text
             self._remove()
             raise
@@ -154,7 +154,7 @@ class Saving:
             if self._checkpointer is None:
                 self._remove()
             elif isinstance(error, Exception):
-                self._reporter.warn(f"the run has failed{self._kept(False)}")
+                self._reporter.warn(f"the run has failed{self._what_was_kept(False)}")
             raise
 
     def _remove(self) -> None:
@@ -181,9 +181,9 @@ class Saving:
     ) -> tuple[Path, str | None]:
         """Writes the result; returns its path, and the path of the checkpoint from which the run
         can be resumed. A stopped run has one even without `checkpoint_every`."""
-        keeps, kept = self._keeps(trained), None
+        keeps, last = self._keeps(trained), None
         if self._checkpointer is not None and keeps:
-            kept = self._checkpointer.last
+            last = self._checkpointer.last
         values = summary.as_dict()
         del values["checkpoint"]  # evident in the run's directory
         checkpoint = None
@@ -203,23 +203,23 @@ class Saving:
             shutil.rmtree(folder, ignore_errors=True)
         if written.checkpoint is not None:
             return written.path, str(folder / written.checkpoint)
-        return written.path, None if kept is None or not kept.is_dir() else str(folder / kept.name)
+        return written.path, None if last is None or not last.is_dir() else str(folder / last.name)
 
     def _state(self) -> RunState:
         corpus = describe(self._text.store, self._text.vocabulary)
-        made = made_with() | {RANKS: str(self._world.size)}
-        facts = {"settings": comparable(self._config), "corpus": corpus, MADE_WITH: made}
+        versions = made_with() | {RANKS: str(self._world.size)}
+        facts = {"settings": comparable(self._config), "corpus": corpus, MADE_WITH: versions}
         return RunState(self._job, self._others, facts)
 
-    def _kept(self, diverged: bool) -> str:
+    def _what_was_kept(self, diverged: bool) -> str:
         run, last = self._output.path, None
         if self._checkpointer is not None:
             last = self._checkpointer.last
         elif self._writes or self._output.is_file:
             self._remove()
             return ". Nothing was written"
-        elif found := checkpoints_of(run):
-            last = found[0]
+        elif checkpoints := checkpoints_of(run):
+            last = checkpoints[0]
         if last is None or not last.is_dir():  # the user may have removed it
             if diverged and self._created:  # resuming would fail the same way
                 self._remove()

@@ -37,11 +37,11 @@ CHECKPOINT_EVERY = "5m"  # where nobody says how often: one of many processes ma
 class Following(SilentReporter):
     """The reporter of all ranks but rank 0: prints nothing, and records that training began."""
 
-    def __init__(self, own: Any) -> None:
-        self._own = own
+    def __init__(self, reporter: Any) -> None:
+        self._reporter = reporter
 
     def training(self, progress: Progress) -> None:
-        self._own.training_began = True
+        self._reporter.training_began = True
 
 
 def among_ranks(context: Context) -> Context:
@@ -55,21 +55,21 @@ def among_ranks(context: Context) -> Context:
         return context
     with world.step():
         if "-" in config.corpus.corpus:
-            what = f"a stream, which only one process can read, and there are {world.size}"
-            raise InputError(f"`corpus` - is {what}: name files that all of them see")
-    versions = {name: what for name, what in made_with().items() if name != "processor"}
-    told = {**comparable(config), "epochs": config.training.epochs, **versions}
-    told |= {"resume": str(context.resume), "w2v": __version__}
-    check_same(world, told, "give all ranks the same settings and versions")
+            problem = f"a stream, which only one process can read, and there are {world.size}"
+            raise InputError(f"`corpus` - is {problem}: name files that all of them see")
+    versions = {name: version for name, version in made_with().items() if name != "processor"}
+    facts = {**comparable(config), "epochs": config.training.epochs, **versions}
+    facts |= {"resume": str(context.resume), "w2v": __version__}
+    check_same(world, facts, "give all ranks the same settings and versions")
     run, every = context.resume, config.checkpoints.checkpoint_every
     if every is None and named_format(config.output.output or "") is None:
         checkpoints = replace(config.checkpoints, checkpoint_every=CHECKPOINT_EVERY)
         config = replace(config, checkpoints=checkpoints)
     with world.step():
-        if world.rank == 0 and run is None and (run := own_run(config, world.owner)) is not None:
+        if world.rank == 0 and run is None and (run := begun_run(config, world.owner)) is not None:
             config = resumed_config(run, {})
             context.reporter.note(f"going on with {run}, which these ranks have begun")
-    name = world.told(None if run is None else str(run))
+    name = world.broadcast(None if run is None else str(run))
     reporter = context.reporter if world.rank == 0 else Following(context.reporter)
     return replace(
         context,
@@ -80,7 +80,7 @@ def among_ranks(context: Context) -> Context:
     )
 
 
-def own_run(config: Config, owner: str | None) -> Path | None:
+def begun_run(config: Config, owner: str | None) -> Path | None:
     """Returns the run that these ranks began before torchrun restarted them, or None."""
     path = Path(config.output.output) if config.output.output else default_name(config)
     for candidate in [path] if config.output.output else numbered(path):
@@ -94,7 +94,7 @@ def own_run(config: Config, owner: str | None) -> Path | None:
 
 
 @contextmanager
-def place_for_all(context: Context) -> Iterator[Output]:
+def claimed_for_all(context: Context) -> Iterator[Output]:
     """As `claimed`; rank 0 claims the output for all ranks."""
     world = context.world
     with ExitStack() as stack:
@@ -102,21 +102,21 @@ def place_for_all(context: Context) -> Iterator[Output]:
         with world.step():
             if world.rank == 0:
                 output = stack.enter_context(claimed(context.config, context.resume))
-        told = world.told(output and [str(output.path), output.is_file, output.begun])
-        yield output or Output(Path(told[0]), told[1], False, told[2])
+        claim = world.broadcast(output and [str(output.path), output.is_file, output.begun])
+        yield output or Output(Path(claim[0]), claim[1], False, claim[2])
 
 
-def check_same(world: World, told: Mapping[str, Any], remedy: str) -> None:
+def check_same(world: World, facts: Mapping[str, Any], remedy: str) -> None:
     """Raises InputError on all ranks if a value on one of them differs from that on rank 0."""
-    own = np.frombuffer(json.dumps(told).encode(), np.uint8)
+    encoded = np.frombuffer(json.dumps(facts).encode(), np.uint8)
     error: InputError | None = None
-    for rank, data in reversed(list(enumerate(world.gather(own)))):
+    for rank, data in reversed(list(enumerate(world.gather(encoded)))):
         other = json.loads(data.tobytes())
-        for name in sorted({*told, *other}) if world.rank == 0 else ():
-            if other.get(name) != told.get(name):
-                here, there = (shown(each.get(name)) for each in (told, other))
-                what = f"`{name}` is {there} on rank {rank}, {here} on rank 0"
-                error = InputError(f"{what}: {remedy}")
+        for name in sorted({*facts, *other}) if world.rank == 0 else ():
+            if other.get(name) != facts.get(name):
+                first, value = (shown(values.get(name)) for values in (facts, other))
+                problem = f"`{name}` is {value} on rank {rank}, {first} on rank 0"
+                error = InputError(f"{problem}: {remedy}")
                 break
     world.settle(error)
 
@@ -127,16 +127,16 @@ def check_same_text(world: World, text: Text) -> None:
         return
     described = identity.describe(text.store, text.vocabulary)
     names = ("words", "lines", "vocabulary", "ids", "vocabulary_sha256")
-    own = np.frombuffer(json.dumps([described[name] for name in names]).encode(), np.uint8)
-    first, *others = [json.loads(data.tobytes()) for data in world.gather(own)]
+    encoded = np.frombuffer(json.dumps([described[name] for name in names]).encode(), np.uint8)
+    first, *others = [json.loads(data.tobytes()) for data in world.gather(encoded)]
     error: InputError | None = None
-    then = dict(zip(names, first, strict=True))
-    for rank, found in enumerate(others, 1):
-        what = identity.difference(then, dict(zip(names, found, strict=True)))
-        if what is not None and error is None:
-            what = what.replace(" then,", " on rank 0,").replace(" now", f" on rank {rank}")
+    expected = dict(zip(names, first, strict=True))
+    for rank, actual in enumerate(others, 1):
+        problem = identity.difference(expected, dict(zip(names, actual, strict=True)))
+        if problem is not None and error is None:
+            problem = problem.replace(" then,", " on rank 0,").replace(" now", f" on rank {rank}")
             error = InputError(
-                f"rank {rank} reads another corpus than rank 0: {what}; give all ranks the same"
+                f"rank {rank} reads another corpus than rank 0: {problem}; give all ranks the same"
             )
     world.settle(error)
 
@@ -155,20 +155,20 @@ def shared(
         kinds = {name: [array.dtype.str, array.shape] for name, array in tensors.items()}
         head = {"step": checkpoint.step, "state": checkpoint.state, "kinds": kinds}
         head |= {"metrics": list(checkpoint.metrics), "path": str(checkpoint.path)}
-    head = world.told(head)
+    head = world.broadcast(head)
     if head is None:
         return None
-    found: dict[str, np.ndarray] = {}
+    received: dict[str, np.ndarray] = {}
     for name, (kind, shape) in head["kinds"].items():
-        given, rows = tensors.get(name), own_rows(name, shape)
+        tensor, rows = tensors.get(name), own_rows(name, shape)
         if rows != slice(None):
-            array = hand_out(world, given, rows, np.empty((0, *shape[1:]), kind))
+            array = hand_out(world, tensor, rows, np.empty((0, *shape[1:]), kind))
         else:
-            array = np.empty(shape, kind) if given is None else np.array(given)
+            array = np.empty(shape, kind) if tensor is None else np.array(tensor)
             world.share(array.reshape(-1).view(np.uint8))
         if world.rank:
-            found[name] = array
+            received[name] = array
     if world.rank == 0:
         return checkpoint
-    bounds, state, metrics = found.pop(""), head["state"], head["metrics"]
-    return Checkpoint(head["step"], found, bounds, state, metrics, Path(head["path"]))
+    bounds, state, metrics = received.pop(""), head["state"], head["metrics"]
+    return Checkpoint(head["step"], received, bounds, state, metrics, Path(head["path"]))

@@ -41,16 +41,16 @@ def patience(default: float) -> float:
 def _in_thread(work: Callable[[], Value]) -> Future[Value]:
     """Runs `work` in a thread and returns its future. Were the main thread blocked outside
     of Python, no signal handler would run."""
-    found = Future[Value]()
+    future = Future[Value]()
 
     def do() -> None:
         try:
-            found.set_result(work())
+            future.set_result(work())
         except Exception as error:
-            found.set_exception(error)
+            future.set_exception(error)
 
     threading.Thread(target=do, daemon=True).start()
-    return found
+    return future
 
 
 class Board:
@@ -65,17 +65,17 @@ class Board:
         seconds, self._place = patience(JOIN_SECONDS), place
         host, port = (os.environ.get(f"MASTER_{name}", "") for name in ("ADDR", "PORT"))
         if not host or not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65535:
-            what = f"WORLD_SIZE is {place.size}, MASTER_ADDR {host!r} and MASTER_PORT {port!r}"
-            raise InputError(f"{what}: start with torchrun, or set both for all ranks")
+            problem = f"WORLD_SIZE is {place.size}, MASTER_ADDR {host!r} and MASTER_PORT {port!r}"
+            raise InputError(f"{problem}: start with torchrun, or set both for all ranks")
         if "GLOO_SOCKET_IFNAME" not in os.environ and (interface := way_to(host)) is not None:
             os.environ["GLOO_SOCKET_IFNAME"] = interface
         waits, where = timedelta(seconds=seconds), f"rank {place.rank} of {place.size}"
         serves = place.rank == 0 and not _of_agent()
         try:
             if Board._server is None:
-                more = {"timeout": waits, "wait_for_workers": False}
-                given = host, int(port), None, serves
-                Board._server = _in_thread(lambda: dist.TCPStore(*given, **more)).result()
+                options = {"timeout": waits, "wait_for_workers": False}
+                address = host, int(port), None, serves
+                Board._server = _in_thread(lambda: dist.TCPStore(*address, **options)).result()
         except Exception as error:
             why = " ".join(str(error).split())[:200]
             raise RunError(f"{where} cannot reach the others at {host}:{port}: {why}") from error
@@ -90,8 +90,8 @@ class Board:
             try:
                 _in_thread(partial(self.store.wait, [f"host/{rank}"], waits)).result()
             except Exception as error:
-                what = f"{where} waited {seconds:g} s for rank {rank} at {host}:{port}"
-                raise RunError(f"{what}: start it too, where it can reach that address") from error
+                late = f"{where} waited {seconds:g} s for rank {rank} at {host}:{port}"
+                raise RunError(f"{late}: start it too, where it can reach that address") from error
         self.owner: str = Board._server.get("w2v/owner").decode()
         self._hosts = [self.store.get(f"host/{rank}").decode() for rank in range(place.size)]
 
@@ -104,12 +104,12 @@ class Board:
             ranks = range(self._place.size)
             return [rank for rank in ranks if not self.store.check([f"here/{rank}"])]
 
-        found = _answer(look)
-        if found is None:  # the store is gone, and with it the rank that serves it
-            found = [0] if self._place.rank and not _of_agent() else []
-        return " and ".join(f"rank {rank} ({self._hosts[rank]})" for rank in found)
+        silent = _answer(look)
+        if silent is None:  # the store is gone, and with it the rank that serves it
+            silent = [0] if self._place.rank and not _of_agent() else []
+        return " and ".join(f"rank {rank} ({self._hosts[rank]})" for rank in silent)
 
-    def told(self) -> bool:
+    def is_first_to_report(self) -> bool:
         """Returns whether this rank should report the failure: it is the first to ask the store
         or, if the store cannot be reached, the first rank of its machine."""
         number = _answer(lambda: self.store.add("told", 1))
@@ -128,11 +128,11 @@ def way_to(host: str) -> str | None:
 
     with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect((host, 9))  # sends nothing
-        own = socket.inet_aton(probe.getsockname()[0])
+        address = socket.inet_aton(probe.getsockname()[0])
         for _, name in socket.if_nameindex():
             with suppress(OSError):
-                asked = name.encode()[:15].ljust(40, b"\0")
-                if fcntl.ioctl(probe, SIOCGIFADDR, asked)[20:24] == own:
+                request = name.encode()[:15].ljust(40, b"\0")
+                if fcntl.ioctl(probe, SIOCGIFADDR, request)[20:24] == address:
                     return None if name == "lo" else name
     return None
 

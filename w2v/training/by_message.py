@@ -12,7 +12,7 @@ from functools import partial
 
 import numpy as np
 
-from w2v.training.shared_rows import Due, Each, SharedRows, Tables
+from w2v.training.shared_rows import Due, InSlices, SharedRows, Tables
 from w2v.training.world import Started, World
 
 PIECE_CHUNKS = 16  # sent at a time, of all rows
@@ -21,9 +21,9 @@ PIECE_CHUNKS = 16  # sent at a time, of all rows
 class ByMessage:
     """Exchanges the rows of `tables`."""
 
-    def __init__(self, tables: Tables, world: World, each: Each) -> None:
+    def __init__(self, tables: Tables, world: World, in_slices: InSlices) -> None:
         self._world = world
-        self._parts = [_Part(table, world, each) for table in tables]
+        self._parts = [_Part(table, world, in_slices) for table in tables]
         self._buffer = np.zeros(0, np.float32)
         self._sum: Started | None = None
 
@@ -50,9 +50,9 @@ class ByMessage:
     def _give(self, rows: Sequence[slice], due: Due) -> Started:
         """Sends the changes of these rows of all tables, as one message."""
         begin = 0
-        for part, each in zip(self._parts, rows, strict=True):
-            end = begin + (each.stop - each.start) * part.table.width
-            part.give(each, self._buffer[begin:end].reshape(-1, part.table.width), due)
+        for part, block in zip(self._parts, rows, strict=True):
+            end = begin + (block.stop - block.start) * part.table.width
+            part.give(block, self._buffer[begin:end].reshape(-1, part.table.width), due)
             begin = end
         return self._world.start_sum(self._buffer[:begin])
 
@@ -65,8 +65,8 @@ class ByMessage:
 class _Part:
     """One table, the values of its rows at their last exchange, and the changes being sent."""
 
-    def __init__(self, table: SharedRows, world: World, each: Each) -> None:
-        self.table, self.rows, self._world, self._each = table, table.rows, world, each
+    def __init__(self, table: SharedRows, world: World, in_slices: InSlices) -> None:
+        self.table, self.rows, self._world, self._in_slices = table, table.rows, world, in_slices
         self._base, self._own = np.empty_like(self.rows), self.rows[:0]
         self._given = slice(0), self._own, self._own  # rows, their sum, and f
 
@@ -83,27 +83,27 @@ class _Part:
     def give(self, rows: slice, total: np.ndarray, due: Due) -> None:
         """Copies the changes of these rows to `total`, which becomes the sum over all ranks."""
         self._given = rows, total, self._damping(rows, due)
-        own, base = self._own[: len(total)], self._base[rows]
+        sent, base = self._own[: len(total)], self._base[rows]
 
-        def fill(at: slice) -> None:
-            np.subtract(self.rows[rows][at], base[at], out=own[at])
-            total[at] = own[at]
+        def fill(part: slice) -> None:
+            np.subtract(self.rows[rows][part], base[part], out=sent[part])
+            total[part] = sent[part]
 
-        self._each(len(total), self.table.step, fill)
+        self._in_slices(len(total), self.table.step, fill)
 
     def take(self) -> None:
         """Applies the sum of all ranks' changes."""
         rows, total, factor = self._given
-        here, base, own = self.rows[rows], self._base[rows], self._own
+        current, base, sent = self.rows[rows], self._base[rows], self._own
 
-        def add(at: slice) -> None:
-            change = total[at]
-            change *= factor[at]
-            base[at] += change
-            change -= own[at]
-            here[at] += change
+        def add(part: slice) -> None:
+            change = total[part]
+            change *= factor[part]
+            base[part] += change
+            change -= sent[part]
+            current[part] += change
 
-        self._each(len(total), self.table.step, add)
+        self._in_slices(len(total), self.table.step, add)
         self.table.follow(rows)
 
     def exchange(self, due: Due) -> None:
@@ -111,26 +111,26 @@ class _Part:
         size, chunk = len(self.rows), self.table.step
         step, factor = chunk * PIECE_CHUNKS, self._damping(slice(size), due)
         spare = [np.empty_like(self.rows[:step]) for _ in range(2)]
-        before: tuple[int, np.ndarray, Started] | None = None
+        previous: tuple[int, np.ndarray, Started] | None = None
         for start in [*range(0, size, step), None]:
-            now = None
+            current = None
             if start is not None:
                 total = spare[start // step % 2][: size - start]
-                self._each(len(total), chunk, partial(self._change, start, total))
-                now = start, total, self._world.start_sum(total)
-            if before is not None:
-                begun, total, sum_of = before
+                self._in_slices(len(total), chunk, partial(self._change, start, total))
+                current = start, total, self._world.start_sum(total)
+            if previous is not None:
+                begun, total, sum_of = previous
                 sum_of.wait()
-                self._each(len(total), chunk, partial(self._set, begun, total, factor))
-            before = now
+                self._in_slices(len(total), chunk, partial(self._set, begun, total, factor))
+            previous = current
         self.table.follow(slice(size))
 
-    def _change(self, start: int, total: np.ndarray, at: slice) -> None:
-        rows = slice(start + at.start, start + at.stop)
-        np.subtract(self.rows[rows], self._base[rows], out=total[at])
+    def _change(self, start: int, total: np.ndarray, part: slice) -> None:
+        rows = slice(start + part.start, start + part.stop)
+        np.subtract(self.rows[rows], self._base[rows], out=total[part])
 
-    def _set(self, start: int, total: np.ndarray, factor: np.ndarray, at: slice) -> None:
-        rows = slice(start + at.start, start + at.stop)
-        total[at] *= factor[rows]
-        self._base[rows] += total[at]
+    def _set(self, start: int, total: np.ndarray, factor: np.ndarray, part: slice) -> None:
+        rows = slice(start + part.start, start + part.stop)
+        total[part] *= factor[rows]
+        self._base[rows] += total[part]
         self.rows[rows] = self._base[rows]

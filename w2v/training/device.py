@@ -57,8 +57,8 @@ def find_device(name: str) -> torch.device:
         raise InputError(f"`device` {name}: {no_gpu()}; use `device` cpu")
     index = int(name.partition(":")[2] or place_or_alone().local_rank % count)
     if index >= count:
-        what = f"PyTorch finds {count} CUDA devices, the last is cuda:{count - 1}"
-        raise InputError(f"`device` {name}: {what}")
+        problem = f"PyTorch finds {count} CUDA devices, the last is cuda:{count - 1}"
+        raise InputError(f"`device` {name}: {problem}")
     return torch.device("cuda", index)
 
 

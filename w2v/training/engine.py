@@ -49,11 +49,11 @@ class Tally:
         """Returns the tally whose fields a checkpoint holds. Raises ValueError, KeyError or
         TypeError if fields are missing, are not numbers or do not add up."""
         names = [field.name for field in fields(cls) if field.name != "loss"]
-        found = cls(real_number(state["loss"]), *(whole_number(state[name]) for name in names))
-        if found.read != found.rare + found.dropped + found.trained:
-            what = "words read are not the sum of those left out, subsampled and trained"
-            raise ValueError(f"{found.read:,} {what}")
-        return found
+        tally = cls(real_number(state["loss"]), *(whole_number(state[name]) for name in names))
+        if tally.read != tally.rare + tally.dropped + tally.trained:
+            problem = "words read are not the sum of those left out, subsampled and trained"
+            raise ValueError(f"{tally.read:,} {problem}")
+        return tally
 
     @property
     def mean_loss(self) -> float:
@@ -172,13 +172,13 @@ class WordEngine(Engine):
     def learnt(self) -> dict[str, np.ndarray]:
         """Returns the trained arrays: vectors, n-grams (if there are any) and the words' output
         rows (if `vectors` needs them); views if possible."""
-        found, ngrams = {"vectors": self.vectors}, self.ngrams
+        arrays, ngrams = {"vectors": self.vectors}, self.ngrams
         if ngrams is not None:
-            found["ngrams"] = ngrams
+            arrays["ngrams"] = ngrams
         if self.config.model.vectors != "input":
             plan = self.config.loss.plan()
-            found["output"] = self.state()[f"output.{plan.noise if plan else 'weight'}"]
-        return found
+            arrays["output"] = self.state()[f"output.{plan.noise if plan else 'weight'}"]
+        return arrays
 
     def warning(self) -> str | None:
         """Returns a sentence about the cost of the run, if that is high."""
@@ -215,25 +215,25 @@ def copied_rows(config: Config, vocabulary: int, ngrams: int, matrices: int) -> 
     and that of the n-grams, with `matrices` - 1 rows of the optimizer each) and of the best epoch;
     n-grams taken over by `init`, and vectors composed of several rows."""
     saved = config.checkpoints.checkpoint_every is not None
-    kept = 1 + saved if config.validation.patience else 0
+    best = 1 + saved if config.validation.patience else 0
     composed = vocabulary * bool(ngrams) + ngrams * (config.start.init is not None)
     if config.model.vectors != "input" or config.model.centre:
         composed += vocabulary * (4 if config.model.vectors == "both" else 2)
     return (
-        (vocabulary + ngrams) * (matrices * saved + kept) + vocabulary * matrices * saved + composed
+        (vocabulary + ngrams) * (matrices * saved + best) + vocabulary * matrices * saved + composed
     )
 
 
 def check_state(arrays: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]) -> None:
     """Raises ValueError unless names, shapes and types of a state are those `expected`."""
     if odd := sorted(set(arrays) ^ set(expected)):
-        what = "lacks" if odd[0] in expected else "has an unknown"
-        raise ValueError(f"the state {what} {odd[0]!r}")
+        verb = "lacks" if odd[0] in expected else "has an unknown"
+        raise ValueError(f"the state {verb} {odd[0]!r}")
     for name, array in expected.items():
-        found = arrays[name]
-        if (found.shape, found.dtype) != (array.shape, array.dtype):
-            there, here = (f"{each.dtype} {[*each.shape]}" for each in (found, array))
-            raise ValueError(f"{name} is {there} in the state, but {here} in this model")
+        saved = arrays[name]
+        if (saved.shape, saved.dtype) != (array.shape, array.dtype):
+            kind, right = (f"{a.dtype} {[*a.shape]}" for a in (saved, array))
+            raise ValueError(f"{name} is {kind} in the state, but {right} in this model")
 
 
 def fill_starting_rows(rows: np.ndarray, seed: int) -> None:
@@ -250,9 +250,9 @@ def fill_starting_rows(rows: np.ndarray, seed: int) -> None:
 
 def block_seeds(seed: int, block: Block) -> tuple[np.uint64, np.uint64]:
     """Returns the seed of subsampling, one per epoch, and the seed of all else in the block."""
-    epoch = np.random.SeedSequence([seed, 0, block.epoch])
-    own = np.random.SeedSequence([seed, 1, block.epoch, block.index])
-    return epoch.generate_state(1, np.uint64)[0], own.generate_state(1, np.uint64)[0]
+    of_epoch = np.random.SeedSequence([seed, 0, block.epoch])
+    of_block = np.random.SeedSequence([seed, 1, block.epoch, block.index])
+    return of_epoch.generate_state(1, np.uint64)[0], of_block.generate_state(1, np.uint64)[0]
 
 
 def read_only(ids: np.ndarray) -> np.ndarray:

@@ -35,9 +35,9 @@ class Exchange:
     """Exchanges the rows of `tables` between the ranks of `world` after every `words` stream
     positions that each of them trains (None: see `default_words`), with `threads` threads.
 
-    Implements `Exchanging`, see `w2v.training.task`. given: words, or None. bytes, seconds: size
-    of the rows exchanged so far, and the time it took. trained: stream positions of all ranks
-    since `begin`. shapes: number of rows of each table, and bytes per row.
+    Implements `Exchanging`, see `w2v.training.task`. chosen_words: `words`. bytes, seconds: size of
+    the rows exchanged so far, and the time it took. trained: stream positions of all ranks since
+    `begin`. shapes: number of rows of each table, and bytes per row.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Exchange:
         threads: int = 1,
     ) -> None:
         self.world, self.bytes, self.seconds = world, 0, 0.0
-        self._schedule, self._merge, self.given = schedule, merge, words
+        self._schedule, self._merge, self.chosen_words = schedule, merge, words
         self.shapes = [(len(table.rows), table.rows.strides[0]) for table in tables]
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
         self._tables = [SharedRows(table, world.size) for table in tables]
@@ -77,7 +77,7 @@ class Exchange:
     def words(self, positions: int, ranks: int) -> int:
         """Returns the stream positions that a rank trains between exchanges, in a run of so many
         positions with so many ranks."""
-        return self.given or default_words(positions, ranks)
+        return self.chosen_words or default_words(positions, ranks)
 
     def begin(self, blocks: Blocks, blocks_done: int) -> None:
         """Starts training from here, where all ranks hold the same rows."""
@@ -87,11 +87,11 @@ class Exchange:
         for table in self._tables:
             table.begin()
         if self._way is None:
-            given = self._tables, self.world, self._each
+            arguments = self._tables, self.world, self._in_slices
             memory = self.world.memory(4 * InMemory.numbers(self._tables, size))
-            self._way = ByMessage(*given)
+            self._way = ByMessage(*arguments)
             if memory is not None:
-                self._way = InMemory(*given, memory, self._merge)
+                self._way = InMemory(*arguments, memory, self._merge)
         self._way.begin([self._sections.buffered(rows) for rows, _ in self.shapes])
 
     def __call__(self, rest: Rest, whole: bool) -> bool:
@@ -114,11 +114,11 @@ class Exchange:
     def collect(self) -> None:
         """Does nothing: all ranks have everything that is saved."""
 
-    def _each(self, size: int, step: int, work: Callable[[slice], None]) -> None:
+    def _in_slices(self, size: int, step: int, work: Callable[[slice], None]) -> None:
         """Calls `work` for consecutive slices of `step` rows that cover the first `size` rows."""
-        slices = [slice(at, min(size, at + step)) for at in range(0, size, step)]
+        slices = [slice(start, min(size, start + step)) for start in range(0, size, step)]
         if self._pool is None:
-            for each in slices:
-                work(each)
+            for part in slices:
+                work(part)
         else:
             list(self._pool.map(work, slices))

@@ -69,21 +69,21 @@ def forecast(
         return training_seconds(job), None
     world, size = exchange.world, exchange.world.size
     world.barrier()
-    one = _mean(world, training_seconds(replace(job, exchange=None)))
-    limit = 1 + int(blocks.positions / (one or 1.0) * LONG_SECTION)  # words of a section
+    alone = _mean(world, training_seconds(replace(job, exchange=None)))
+    limit = 1 + int(blocks.positions / (alone or 1.0) * LONG_SECTION)  # words of a section
     seconds = _exchanging(job, exchange, training_seconds, limit)
-    if one is None or seconds is None:
+    if alone is None or seconds is None:
         return None, None
     hidden, waited = ring_bytes(exchange, blocks, size)
     words = exchange.words(blocks.positions, size)
     if words > limit and not exchange.in_memory:
         bandwidth = _bandwidth(world)
-        seconds = max(one / size, hidden / bandwidth) + waited / bandwidth
-    cost = max(0.0, seconds - one / size) / (hidden + waited)  # of a byte
-    times = {n: one / n + cost * sum(ring_bytes(exchange, blocks, n)) for n in range(2, size + 1)}
-    times |= {1: one}
+        seconds = max(alone / size, hidden / bandwidth) + waited / bandwidth
+    cost = max(0.0, seconds - alone / size) / (hidden + waited)  # of a byte
+    times = {n: alone / n + cost * sum(ring_bytes(exchange, blocks, n)) for n in range(2, size + 1)}
+    times |= {1: alone}
     best = min(times, key=lambda n: times[n])
-    efficiency = min(1.0, one / size / seconds)
+    efficiency = min(1.0, alone / size / seconds)
     if times[best] * WORSE < times[size]:
         processes = f"{best} rank{'s' if best > 1 else ''}"
         tell(
@@ -97,22 +97,22 @@ def forecast(
 
 def _mean(world: World, seconds: float | None) -> float | None:
     """Returns the mean over all ranks, or None if one has none."""
-    found = world.agree([seconds or 0.0])
-    return float(found.mean()) if found.all() else None
+    times = world.agree([seconds or 0.0])
+    return float(times.mean()) if times.all() else None
 
 
 def _exchanging(
     job: Job, exchange: Exchange, training_seconds: Callable[[Job], float | None], limit: int
 ) -> float | None:
     """Returns the seconds of the run, from one second with sections of at most `limit` words."""
-    blocks, size, given = job.blocks, exchange.world.size, exchange.given
-    exchange.given = min(limit, exchange.words(blocks.positions, size))
+    blocks, size, words = job.blocks, exchange.world.size, exchange.chosen_words
+    exchange.chosen_words = min(limit, exchange.words(blocks.positions, size))
     exchange.begin(blocks, 0)
     exchange(Rest(0, 0, None), whole=True)  # the first exchange takes longer than later ones
     exchange.bytes, exchange.seconds = 0, 0.0
     seconds = _mean(exchange.world, training_seconds(job))
     spent = _mean(exchange.world, exchange.seconds)
-    exchange.given = given
+    exchange.chosen_words = words
     if seconds is None or spent is None:
         return None
     bytes_of_run = sum(ring_bytes(exchange, blocks, size)) * size / (2 * (size - 1))

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from w2v.training.shared_rows import Due, Each, Merge, SharedRows, Tables
+from w2v.training.shared_rows import Due, InSlices, Merge, SharedRows, Tables
 from w2v.training.world import World
 
 PIECE = 1 << 22  # numbers of all ranks together in a piece, so that it stays in the cache
@@ -32,7 +32,7 @@ class Segment(NamedTuple):
 
     table: SharedRows
     rows: slice
-    here: np.ndarray  # [n, width]
+    current: np.ndarray  # [n, width]
     base: np.ndarray
     room: np.ndarray  # [N, n, width]
 
@@ -41,9 +41,9 @@ class InMemory:
     """Exchanges the rows of `tables`; `merge` adds up the changes."""
 
     def __init__(
-        self, tables: Tables, world: World, each: Each, memory: np.ndarray, merge: Merge
+        self, tables: Tables, world: World, in_slices: InSlices, memory: np.ndarray, merge: Merge
     ) -> None:
-        self._tables, self._world, self._each, self._merge = tables, world, each, merge
+        self._tables, self._world, self._in_slices, self._merge = tables, world, in_slices, merge
         numbers, shapes = memory.view(np.float32), [table.rows.shape for table in tables]
         *bases, self._room = np.split(numbers, np.cumsum([table.rows.size for table in tables]))
         self._bases = [base.reshape(shape) for base, shape in zip(bases, shapes, strict=True)]
@@ -51,7 +51,7 @@ class InMemory:
     @staticmethod
     def numbers(tables: Tables, ranks: int) -> int:
         """Returns how many float32 numbers the memory must hold."""
-        size, widest = sum(each.rows.size for each in tables), max(each.width for each in tables)
+        size, widest = sum(t.rows.size for t in tables), max(t.width for t in tables)
         return size + ranks * max(widest, min(size, PIECE // ranks))
 
     def begin(self, late: Sequence[int]) -> None:
@@ -61,21 +61,21 @@ class InMemory:
         self._merge(rows, rows, room, 0, 0, none, 0, 0)  # compiles it
         self._world.barrier()  # so that no rank still reads `base` from an earlier exchange
         for table, base in zip(self._tables, self._bases, strict=True):
-            own = self._share(len(base))
-            base[own] = table.rows[own]
+            share = self._share(len(base))
+            base[share] = table.rows[share]
         self._world.barrier()
 
     def __call__(self, due: Due) -> None:
         """Exchanges the rows that are due."""
         for piece in self._pieces(due.ends):
-            for table, _, here, _, room in piece:
-                self._copy_others(table, room[self._world.rank], here)
+            for table, _, current, _, room in piece:
+                self._copy_others(table, room[self._world.rank], current)
             self._world.barrier()
             for segment in piece:
                 self._merge_share(segment, due)
             self._world.barrier()
-            for table, rows, here, base, _ in piece:
-                self._copy_others(table, here, base)
+            for table, rows, current, base, _ in piece:
+                self._copy_others(table, current, base)
                 table.follow(rows)
                 table.meet(rows, due)
 
@@ -104,19 +104,19 @@ class InMemory:
         return slice(rows * rank // ranks, rows * (rank + 1) // ranks)
 
     def _merge_share(self, segment: Segment, due: Due) -> None:
-        table, rows, here, base, room = segment
-        own, rank = self._share(len(here)), self._world.rank
-        factor = table.damping(slice(rows.start + own.start, rows.start + own.stop), due)
-        given = here[own], base[own], room, rank, own.start, factor
-        self._each(len(factor), table.step, lambda at: self._merge(*given, at.start, at.stop))
+        table, rows, current, base, room = segment
+        share, rank = self._share(len(current)), self._world.rank
+        factor = table.damping(slice(rows.start + share.start, rows.start + share.stop), due)
+        arguments = current[share], base[share], room, rank, share.start, factor
+        self._in_slices(len(factor), table.step, lambda s: self._merge(*arguments, s.start, s.stop))
 
     def _copy_others(self, table: SharedRows, target: np.ndarray, source: np.ndarray) -> None:
         """Copies source [n, width] to target, except for this rank's share."""
-        own = self._share(len(source))
-        for part in (slice(own.start), slice(own.stop, None)):
+        share = self._share(len(source))
+        for part in (slice(share.start), slice(share.stop, None)):
             to, of = target[part], source[part]
-            self._each(len(of), table.step, partial(_copy, to, of))
+            self._in_slices(len(of), table.step, partial(_copy, to, of))
 
 
-def _copy(target: np.ndarray, source: np.ndarray, at: slice) -> None:
-    target[at] = source[at]
+def _copy(target: np.ndarray, source: np.ndarray, part: slice) -> None:
+    target[part] = source[part]

@@ -32,11 +32,11 @@ class Meeting:
         """This rank's share of a section."""
         return Share(self.world.rank, self.world.size, self._exchange.blocks)
 
-    def sums(self, own: Tally, saves: bool = False) -> Tally:
+    def sums(self, tally: Tally, saves: bool = False) -> Tally:
         """Returns the sums over all ranks for the section that has ended; raises an error that
         occurred on any of them. saves: whether this rank is about to save the state of the run."""
         self.world.patience = self._patience
-        return self._agree(own, None, saves)
+        return self._agree(tally, None, saves)
 
     def after_epoch(self) -> None:
         """Waits until rank 0 has reported an epoch to its caller, who may end the run."""
@@ -58,32 +58,32 @@ class Meeting:
             self._exchange.collect()
         return same
 
-    def _agree(self, own: Tally, error: Exception | None, saves: bool = False) -> Tally:
+    def _agree(self, tally: Tally, error: Exception | None, saves: bool = False) -> Tally:
         world = self.world
         state = GOES_ON if error is None else DIVERGED if isinstance(error, Diverged) else FAILED
-        asked = getattr(self._stop, "signal_number", 1) if self._stop.is_set() else 0
+        signal = getattr(self._stop, "signal_number", 1) if self._stop.is_set() else 0
         seconds = time.monotonic() - self._began
         self._longest = max(self._longest, seconds)
-        table = world.agree([state, asked, saves, self._longest, *vars(own).values()])
+        table = world.agree([state, signal, saves, self._longest, *vars(tally).values()])
         states, stops, saving, longest = table[:, :4].T
         if states.any():
             self._over = True
             try:
                 world.settle(error)
-            except RunError as told:
-                if states[states > 0][0] == DIVERGED and not isinstance(told, Diverged):
-                    raise Diverged(str(told)) from None
+            except RunError as reported:
+                if states[states > 0][0] == DIVERGED and not isinstance(reported, Diverged):
+                    raise Diverged(str(reported)) from None
                 raise
         self._longest = float(longest.max())
         if stops.any():
             self.stopped = True
-            self._heed(int(stops.max()))
+            self._stop_too(int(stops.max()))
         self._saves = bool(saving.any())
         loss, *counts = table[:, 4:].sum(axis=0).tolist()
         self.go_on()
         return Tally(loss, *map(int, counts))
 
-    def _heed(self, number: int) -> None:
+    def _stop_too(self, number: int) -> None:
         """Applies another rank's request to stop to this one."""
         if not self._stop.is_set():
             if hasattr(self._stop, "signal_number"):

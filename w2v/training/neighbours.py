@@ -28,41 +28,41 @@ class Neighbours:
     @classmethod
     def find(cls, world: World) -> Neighbours | None:
         """Connects all ranks; returns None if one cannot reach rank 0 on its machine."""
-        name, own = "", None
+        name, link = "", None
         with suppress(OSError, AttributeError):  # these sockets exist only on Linux
-            own = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            own.settimeout(PATIENCE)
+            link = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            link.settimeout(PATIENCE)
             if world.rank == 0 and (os.memfd_create, socket.SO_PEERCRED):
-                own.bind(f"\0w2v-{uuid.uuid4().hex}")
-                own.listen(world.size)
-                name = bytes(own.getsockname()).decode()
-        name, reached = world.told(name), world.rank == 0
+                link.bind(f"\0w2v-{uuid.uuid4().hex}")
+                link.listen(world.size)
+                name = bytes(link.getsockname()).decode()
+        name, reached = world.broadcast(name), world.rank == 0
         with suppress(OSError):
-            if world.rank and name and own is not None:
-                own.connect(name)
-                own.send(struct.pack("i", world.rank))
-                reached = _of_this_user(own)
+            if world.rank and name and link is not None:
+                link.connect(name)
+                link.send(struct.pack("i", world.rank))
+                reached = _of_this_user(link)
         all_have = world.agree([reached and bool(name)]).all()
-        if own is None or not all_have:
+        if link is None or not all_have:
             return None
-        return cls(world, [own] if world.rank else _accepted(own, world.size))
+        return cls(world, [link] if world.rank else _accepted(link, world.size))
 
-    def meet(self, own: bytes) -> bytes:
+    def meet(self, message: bytes) -> bytes:
         """Returns the messages of all ranks, which must have the same length, concatenated. Raises
         OSError if a rank has ended, TimeoutError if it does not answer in time."""
         until = time.monotonic() + self._world.patience
         if self._world.rank:
-            self._links[0].send(own)
-            return _heard(self._links[0], len(own) * self._world.size, until)
-        said = b"".join([own, *(_heard(link, len(own), until) for link in self._links)])
+            self._links[0].send(message)
+            return _heard(self._links[0], len(message) * self._world.size, until)
+        messages = b"".join([message, *(_heard(link, len(message), until) for link in self._links)])
         for link in self._links:
-            link.send(said)
-        return said
+            link.send(messages)
+        return messages
 
     def memory(self, size: int) -> mmap.mmap | None:
         """Returns zeroed memory of `size` bytes, shared by all ranks, or None if that is not
         possible. Raises the same errors as `meet`."""
-        found, descriptors = None, list[int]()
+        shared, descriptors = None, list[int]()
         if self._world.rank:
             self._links[0].settimeout(self._world.patience)
             _, descriptors, *_ = socket.recv_fds(self._links[0], 1, 1)
@@ -73,10 +73,10 @@ class Neighbours:
             for link in self._links:
                 socket.send_fds(link, [b"m"], descriptors)
         with suppress(OSError, ValueError, IndexError):
-            found = mmap.mmap(descriptors[0], size)
+            shared = mmap.mmap(descriptors[0], size)
         for descriptor in descriptors:
             os.close(descriptor)
-        return found if self._world.agree([found is not None]).all() else None
+        return shared if self._world.agree([shared is not None]).all() else None
 
     def leave(self) -> None:
         """Closes this rank's connections."""
@@ -86,10 +86,10 @@ class Neighbours:
 
 def _heard(link: socket.socket, size: int, until: float) -> bytes:
     link.settimeout(max(1e-3, until - time.monotonic()))
-    said = link.recv(size)
-    if not said:
+    message = link.recv(size)
+    if not message:
         raise ConnectionResetError("the other rank has ended")
-    return said
+    return message
 
 
 def _of_this_user(link: socket.socket) -> bool:
@@ -99,10 +99,10 @@ def _of_this_user(link: socket.socket) -> bool:
 
 def _accepted(server: socket.socket, size: int) -> list[socket.socket]:
     """Accepts the connections of all other ranks and returns them in order."""
-    found: dict[int, socket.socket] = {}
+    links: dict[int, socket.socket] = {}
     with server:
-        while len(found) < size - 1:
+        while len(links) < size - 1:
             link, _ = server.accept()
             if _of_this_user(link):
-                found[struct.unpack("i", link.recv(4))[0]] = link
-    return [found[rank] for rank in range(1, size)]
+                links[struct.unpack("i", link.recv(4))[0]] = link
+    return [links[rank] for rank in range(1, size)]

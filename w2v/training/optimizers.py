@@ -183,30 +183,30 @@ def gathered_with(
     parameters: Iterable[tuple[str, Tensor]], number: Tensor | None
 ) -> tuple[list[Gradient], float]:
     """As `gathered`; also returns the value of a number, so that a GPU is waited for only once."""
-    found, counts = [], [] if number is None else [number.double()]
+    gradients, counts = [], [] if number is None else [number.double()]
     repeated: list[tuple[Gradient, Tensor]] = []
     for name, parameter in parameters:
         gradient, parameter.grad = parameter.grad, None
         if gradient is None:
             continue
-        found.append(Gradient(name, gradient, None))
+        gradients.append(Gradient(name, gradient, None))
         if gradient.is_sparse:
             rows, values = gradient._indices()[0], gradient._values()
             if not gradient.is_coalesced() and distant(values):
-                rows, place, count = counted_rows(rows)
+                rows, index, count = counted_rows(rows)
                 counts.append(count.double())
-                repeated.append((found[-1], place))
+                repeated.append((gradients[-1], index))
             elif not gradient.is_coalesced():
                 rows, values = summed_rows(rows, values, len(parameter))
-            found[-1].rows, found[-1].values = rows, values
-    seen: list[float] = torch.stack(counts).tolist() if counts else []
-    value = 0.0 if number is None else seen.pop(0)
-    for (each, place), length in zip(repeated, seen, strict=True):
-        assert each.rows is not None
-        each.rows = each.rows[: int(length)]
-        sums = each.values.new_zeros(int(length), *each.values.shape[1:])
-        each.values = sums.index_add_(0, place, each.values)
-    return found, value
+            gradients[-1].rows, gradients[-1].values = rows, values
+    numbers: list[float] = torch.stack(counts).tolist() if counts else []
+    value = 0.0 if number is None else numbers.pop(0)
+    for (summed, index), length in zip(repeated, numbers, strict=True):
+        assert summed.rows is not None
+        summed.rows = summed.rows[: int(length)]
+        sums = summed.values.new_zeros(int(length), *summed.values.shape[1:])
+        summed.values = sums.index_add_(0, index, summed.values)
+    return gradients, value
 
 
 def norm(gradients: list[Gradient]) -> Tensor:

@@ -24,23 +24,23 @@ def summed_over(
     gradient on some ranks only; the sum of row gradients is dense if any of them is."""
     if world.size == 1:
         return gradients
-    own = {gradient.name: gradient for gradient in gradients}
-    table = world.agree([_rows_of(own.get(name)) for name in parameters]).astype(int)
+    by_name = {gradient.name: gradient for gradient in gradients}
+    table = world.agree([_rows_of(by_name.get(name)) for name in parameters]).astype(int)
     dense: dict[str, Tensor] = {}
-    found: dict[str, Gradient] = {}
+    summed: dict[str, Gradient] = {}
     for (name, parameter), counts in zip(parameters.items(), table.T.tolist(), strict=True):
         if max(counts) == NONE:
             continue
         if DENSE in counts:
-            dense[name] = _dense(own.get(name), parameter)
+            dense[name] = _dense(by_name.get(name), parameter)
         else:
             empty = torch.zeros((0, *parameter.shape[1:]), dtype=parameter.dtype)
             ids = torch.zeros(0, dtype=torch.int64)
-            given = own.get(name, Gradient(name, empty, ids))
-            found[name] = _summed_rows(world, given, parameter)
+            local = by_name.get(name, Gradient(name, empty, ids))
+            summed[name] = _summed_rows(world, local, parameter)
     _sum_dense(world, list(dense.values()))
-    found |= {name: Gradient(name, values, None) for name, values in dense.items()}
-    return [found[name] for name in parameters if name in found]
+    summed |= {name: Gradient(name, values, None) for name, values in dense.items()}
+    return [summed[name] for name in parameters if name in summed]
 
 
 def _rows_of(gradient: Gradient | None) -> int:
@@ -70,16 +70,16 @@ def _sum_dense(world: World, tensors: list[Tensor]) -> None:
         parts = together.split(sizes)  # type: ignore[no-untyped-call]
         for tensor, part in zip(alike, parts, strict=True):
             tensor.copy_(part.view_as(tensor))
-    for each in started:
-        each.wait()
+    for started_sum in started:
+        started_sum.wait()
 
 
-def _summed_rows(world: World, own: Gradient, parameter: Tensor) -> Gradient:
+def _summed_rows(world: World, gradient: Gradient, parameter: Tensor) -> Gradient:
     """Returns the sum of row gradients, added on the CPU in rank order: an order chosen by the
     hardware would let ranks drift apart."""
-    assert own.rows is not None
-    rows = np.concatenate(world.gather(own.rows.cpu().numpy()))
-    values = np.concatenate(world.gather(own.values.cpu().reshape(-1).numpy()))
-    each = torch.from_numpy(values).view(len(rows), *parameter.shape[1:])
-    distinct, sums = summed_rows(torch.from_numpy(rows), each, len(parameter))
-    return Gradient(own.name, sums.to(parameter.device), distinct.to(parameter.device))
+    assert gradient.rows is not None
+    rows = np.concatenate(world.gather(gradient.rows.cpu().numpy()))
+    values = np.concatenate(world.gather(gradient.values.cpu().reshape(-1).numpy()))
+    gathered = torch.from_numpy(values).view(len(rows), *parameter.shape[1:])
+    distinct, sums = summed_rows(torch.from_numpy(rows), gathered, len(parameter))
+    return Gradient(gradient.name, sums.to(parameter.device), distinct.to(parameter.device))

@@ -67,7 +67,7 @@ class Reporter(Protocol):
 class SilentReporter:
     """A Reporter that ignores everything."""
 
-    def note(self, *told: Any, **named: Any) -> None:
+    def note(self, *text: Any, **named: Any) -> None:
         """Does nothing, like all other methods."""
 
     warn = stage = milestone = reading = training = happened = note

@@ -12,9 +12,9 @@ def distinct_rows(ids: Tensor, size: int) -> tuple[Tensor, Tensor]:
     marks = torch.zeros(size, dtype=torch.bool, device=ids.device)
     marks[ids] = True
     distinct = marks.nonzero()[:, 0]
-    place = torch.empty(size, dtype=torch.int64, device=ids.device)
-    place[distinct] = torch.arange(len(distinct), device=ids.device)
-    return distinct, place[ids]
+    index = torch.empty(size, dtype=torch.int64, device=ids.device)
+    index[distinct] = torch.arange(len(distinct), device=ids.device)
+    return distinct, index[ids]
 
 
 def shared_rows(ids: Tensor, most: int) -> tuple[Tensor, Tensor]:
@@ -25,16 +25,16 @@ def shared_rows(ids: Tensor, most: int) -> tuple[Tensor, Tensor]:
     # the index at which each run of equal ids begins
     first = (numbers * (ordered.diff(prepend=ordered[:1] - 1) != 0)).cummax(0).values
     begins = (numbers - first) % most == 0
-    place = torch.empty_like(ids)
-    place[order] = begins.cumsum(0) - 1
-    return ordered[begins], place
+    index = torch.empty_like(ids)
+    index[order] = begins.cumsum(0) - 1
+    return ordered[begins], index
 
 
 def summed_rows(ids: Tensor, values: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """Returns (distinct ids [U], ascending; the sums [U, …] of their values [N, …])."""
-    distinct, place = distinct_rows(ids, size)
+    distinct, index = distinct_rows(ids, size)
     sums = values.new_zeros(len(distinct), *values.shape[1:])
-    return distinct, sums.index_add_(0, place, values)
+    return distinct, sums.index_add_(0, index, values)
 
 
 def counted_rows(ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -42,6 +42,6 @@ def counted_rows(ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     in them of each id [N]; `count` []). Does not wait for a GPU."""
     ordered, order = ids.sort(stable=True)
     number = (ordered.diff(prepend=ordered[:1]) != 0).cumsum(0)
-    place = torch.empty_like(ids).scatter_(0, order, number)
+    index = torch.empty_like(ids).scatter_(0, order, number)
     distinct = torch.empty_like(ids).scatter_(0, number, ordered)
-    return distinct, place, number[-1:].sum() + min(1, len(ids))
+    return distinct, index, number[-1:].sum() + min(1, len(ids))

@@ -9,7 +9,7 @@ import numpy as np
 
 CHUNK_BYTES = 1 << 19  # processed at a time by one thread, to stay in its cache
 ALWAYS = 1e30  # the pull of a row that every position uses: its damping is 1 / N
-Each = Callable[[int, int, Callable[[slice], None]], None]  # see `Exchange._each`
+InSlices = Callable[[int, int, Callable[[slice], None]], None]  # see `Exchange._in_slices`
 Merge = Callable[..., None]  # `merge_ranks` of the CPU kernels
 Tables = Sequence["SharedRows"]
 

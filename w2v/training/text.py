@@ -78,8 +78,8 @@ def _words_to_train(context: Context, store: TokenStore) -> tuple[TokenStore, Vo
         raise InputError(f"the corpus repeats a single word, {word}: there is nothing to predict")
     if settings.max_vocab == 1:
         raise InputError("`max_vocab` 1 leaves one word: training needs at least two")
-    what = f"only one word, {word}, reaches `min_count` {settings.min_count}"
-    raise InputError(f"{what}, and training needs two; try `min_count` {full.counts[1]}")
+    problem = f"only one word, {word}, reaches `min_count` {settings.min_count}"
+    raise InputError(f"{problem}, and training needs two; try `min_count` {full.counts[1]}")
 
 
 def read_validation(context: Context) -> TokenStore | None:
@@ -88,8 +88,8 @@ def read_validation(context: Context) -> TokenStore | None:
     if path is None:
         return None
     if path == "-":
-        what = "the validation text cannot come from stdin"
-        raise InputError(f"`valid` - is not possible: {what}; name a file")
+        problem = "the validation text cannot come from stdin"
+        raise InputError(f"`valid` - is not possible: {problem}; name a file")
     settings, progress = context.config.corpus, context.reporter.reading
     try:
         store = read_corpus((path,), settings, use_cache=context.use_cache, progress=progress)

@@ -181,9 +181,9 @@ class Trainer:
 
     def _meet(self, meeting: Meeting, rest: Rest) -> None:
         """Adds up what all ranks have done in the section that has ended."""
-        own, self._section = self._section, Tally()
+        section, self._section = self._section, Tally()
         before, stopped = self.blocks_done, meeting.stopped
-        tally = meeting.sums(own, saves=any(watcher.asked for watcher in self._watchers))
+        tally = meeting.sums(section, saves=any(watcher.asked for watcher in self._watchers))
         if meeting.stopped and not stopped:
             self._reporter.milestone("stopping: what was learnt so far is being saved")
         self.blocks_done = rest.blocks_done
@@ -265,10 +265,10 @@ class Trainer:
     def _progress(self, loss: float) -> Progress:
         words, fraction = self.result.total.read, self._done / self.blocks.positions
         seconds = max(time.perf_counter() - self._began, 1e-9)
-        left = seconds * (1 - fraction) / fraction if fraction > 0 else math.nan
+        remaining = seconds * (1 - fraction) / fraction if fraction > 0 else math.nan
         epoch = min(self.blocks.epochs, int(fraction * self.blocks.epochs) + 1)
         lr, rate = self.schedule.rate(fraction), words / seconds
-        return Progress(fraction, words, rate, lr, loss, left, epoch, self._unit)
+        return Progress(fraction, words, rate, lr, loss, remaining, epoch, self._unit)
 
     def _log(self, progress: Progress, ended: int | None = None) -> None:
         """Adds a line to the metrics: at the end of every epoch (`ended`, from 0), once a second.

@@ -108,8 +108,8 @@ class Validation(ABC, Generic[S]):
         if not self._patience or self._waited < self._patience:
             return False
         epochs = "epoch was" if self._waited == 1 else f"{self._waited} epochs were"
-        told = f"stopping: the last {epochs} not better (`patience` {self._patience})"
-        self._reporter.milestone(told)
+        message = f"stopping: the last {epochs} not better (`patience` {self._patience})"
+        self._reporter.milestone(message)
         return True
 
     def finish(self, epochs: float, result: TrainingResult) -> None:
@@ -128,17 +128,17 @@ class Validation(ABC, Generic[S]):
 
     def summary(self) -> dict[str, Any]:
         """Returns the figures of the result for summary.json; call it after `finish`."""
-        found = self._at_stop or (self.best if self._keeps_best else self._last)
-        assert found is not None
-        score, epoch = found
+        reported = self._at_stop or (self.best if self._keeps_best else self._last)
+        assert reported is not None
+        score, epoch = reported
         return {"file": self._path, "epoch": epoch, **self.figures(score), "seconds": self.seconds}
 
     def state(self) -> dict[str, Any]:
         """Returns the epochs without improvement, the last and best score, and the best model."""
         last, best = (each and [{**vars(each[0])}, each[1]] for each in (self._last, self.best))
         plain = {"waited": self._waited, "seconds": self.seconds, "text": self._checksum}
-        kept = {f"{KEPT}{name}": array for name, array in self._kept.items()}
-        return {**plain, "last": last, "best": best, **kept}
+        arrays = {f"{KEPT}{name}": array for name, array in self._kept.items()}
+        return {**plain, "last": last, "best": best, **arrays}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Restores what `state` returned. Raises ValueError, KeyError or TypeError if the state is
@@ -150,26 +150,26 @@ class Validation(ABC, Generic[S]):
                 " cannot be compared with those from now on"
             )
         self._last, self.best = (
-            None if found is None else (self.score_of(found[0]), real_number(found[1]))
-            for found in (state["last"], state["best"])
+            None if saved is None else (self.score_of(saved[0]), real_number(saved[1]))
+            for saved in (state["last"], state["best"])
         )
-        kept = {name: value for name, value in state.items() if name.startswith(KEPT)}
-        self._kept = {name.removeprefix(KEPT): np.array(value) for name, value in kept.items()}
+        arrays = {name: value for name, value in state.items() if name.startswith(KEPT)}
+        self._kept = {name.removeprefix(KEPT): np.array(value) for name, value in arrays.items()}
         if self.world.rank:  # only rank 0 keeps the best model
             self._kept = {}
             return
         check_state(self._kept, self.arrays() if self._keeps_best and self.best else {})
 
     def _measure(self, epoch: float, result: TrainingResult) -> S:
-        began, found = time.perf_counter(), None
+        began, values = time.perf_counter(), None
         try:
             with self.world.step():
-                found = vars(self.score()) if self.world.rank == 0 else None
+                values = vars(self.score()) if self.world.rank == 0 else None
         except Lost:
             raise
         except RunError as error:
             raise Diverged(f"`valid` {self._path} after epoch {epoch:.3g}: {error}") from None
-        score = self.score_of(self.world.told(found))
+        score = self.score_of(self.world.broadcast(values))
         seconds = time.perf_counter() - began
         self.seconds += seconds
         line = {"epoch": epoch, **self.metrics(score), "validation_seconds": round(seconds, 3)}

@@ -110,7 +110,7 @@ class World:
         are one-dimensional, of one type and any length."""
         return list(parts)
 
-    def told(self, value: Any) -> Any:
+    def broadcast(self, value: Any) -> Any:
         """Returns rank 0's value, which must be representable in JSON."""
         return value
 
@@ -150,7 +150,7 @@ class Ranks(World):
 
     def __init__(self) -> None:
         place = place_among_ranks()
-        self.rank, self.size, given = place.rank, place.size, f"WORLD_SIZE is {place.size}"
+        self.rank, self.size, ranks = place.rank, place.size, f"WORLD_SIZE is {place.size}"
         # that a rank is missing is told in a sentence, without stacks
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")
         try:
@@ -159,16 +159,16 @@ class Ranks(World):
             import torch.distributed as dist
         except ImportError as error:
             remedy = "pip install torch, or start w2v train without torchrun"
-            raise InputError(f"{given}, and PyTorch is not installed: {remedy}") from error
+            raise InputError(f"{ranks}, and PyTorch is not installed: {remedy}") from error
         if not dist.is_available():
-            what = "this PyTorch was built without torch.distributed"
-            raise InputError(f"{given}, and {what}: install another one")
+            problem = "this PyTorch was built without torch.distributed"
+            raise InputError(f"{ranks}, and {problem}: install another one")
         if dist.is_initialized() and Ranks._settled:
             dist.destroy_process_group()
         Ranks._settled = False
         if dist.is_initialized():
-            what = "this program uses torch.distributed already"
-            raise InputError(f"{given}, and {what}: destroy its process group before training")
+            problem = "this program uses torch.distributed already"
+            raise InputError(f"{ranks}, and {problem}: destroy its process group before training")
         self._np, self._torch, self._dist = numpy, torch, dist
         self._board = Board(dist, place)
         self.owner = self._board.owner
@@ -199,15 +199,15 @@ class Ranks(World):
         return _Under(self, array, lambda part: reduce(part, async_op=True))
 
     def agree(self, numbers: Sequence[float]) -> np.ndarray:
-        own = self._np.array([0.0, *numbers])  # a message is never empty
-        if self._neighbours is None or own.nbytes * self.size > LONGEST:
-            return self._gather(own)[:, 1:]
-        said = bytearray(self._heard(self._neighbours.meet, own.tobytes()))
-        return self._np.frombuffer(said).reshape(self.size, -1)[:, 1:]
+        message = self._np.array([0.0, *numbers])  # a message is never empty
+        if self._neighbours is None or message.nbytes * self.size > LONGEST:
+            return self._gather(message)[:, 1:]
+        answers = bytearray(self._heard(self._neighbours.meet, message.tobytes()))
+        return self._np.frombuffer(answers).reshape(self.size, -1)[:, 1:]
 
     def memory(self, size: int) -> np.ndarray | None:
-        found = None if self._neighbours is None else self._heard(self._neighbours.memory, size)
-        return None if found is None else self._np.frombuffer(found, self._np.uint8)
+        shared = None if self._neighbours is None else self._heard(self._neighbours.memory, size)
+        return None if shared is None else self._np.frombuffer(shared, self._np.uint8)
 
     def share(self, array: Buffer) -> None:
         spread = self._dist.broadcast
@@ -222,13 +222,13 @@ class Ranks(World):
     def deal(self, parts: Sequence[np.ndarray]) -> list[np.ndarray]:
         sent = [len(part) for part in parts]
         received = self.agree(sent)[:, self.rank].astype(int).tolist()
-        given = self._tensor(self._np.concatenate(parts))
-        found = self._np.empty(sum(received), parts[0].dtype)
+        data = self._tensor(self._np.concatenate(parts))
+        result = self._np.empty(sum(received), parts[0].dtype)
         sizes = received, sent
-        self._wait(self._dist.all_to_all_single(self._tensor(found), given, *sizes, async_op=True))
-        return self._np.split(found, self._np.cumsum(received[:-1]))
+        self._wait(self._dist.all_to_all_single(self._tensor(result), data, *sizes, async_op=True))
+        return self._np.split(result, self._np.cumsum(received[:-1]))
 
-    def told(self, value: Any) -> Any:
+    def broadcast(self, value: Any) -> Any:
         data = json.dumps(value).encode() if self.rank == 0 else b""
         size = self._np.array([len(data)])
         self.share(size)
@@ -240,16 +240,16 @@ class Ranks(World):
     def settle(self, error: Exception | None) -> None:
         if isinstance(error, Lost | Elsewhere):  # the others are not here
             raise error
-        known = isinstance(error, W2VError)
-        text = str(error) if known else f"{type(error).__name__}: {error}"
+        is_ours = isinstance(error, W2VError)
+        text = str(error) if is_ours else f"{type(error).__name__}: {error}"
         status = getattr(error, "exit_status", 1)
-        said = b"" if error is None else json.dumps([status, text]).encode()
-        found = [bytes(part) for part in self.gather(self._np.frombuffer(said, self._np.uint8))]
-        failed = [rank for rank, part in enumerate(found) if part]
+        report = b"" if error is None else json.dumps([status, text]).encode()
+        reports = [bytes(part) for part in self.gather(self._np.frombuffer(report, self._np.uint8))]
+        failed = [rank for rank, part in enumerate(reports) if part]
         if not failed:
             return
         Ranks._settled = True
-        status, text = json.loads(found[failed[0]])
+        status, text = json.loads(reports[failed[0]])
         if self.rank != 0:
             raise Elsewhere(status) from error
         if error is not None:
@@ -265,7 +265,7 @@ class Ranks(World):
             may_follow = self.rank != 0 and isinstance(error, Exception)
             if may_follow:
                 time.sleep(1.0)  # rank 0 comes first
-            if not self._board.told() and may_follow:
+            if not self._board.is_first_to_report() and may_follow:
                 raise Elsewhere(getattr(error, "exit_status", 1)) from error
 
     def _tensor(self, array: Buffer) -> Tensor:
@@ -275,19 +275,19 @@ class Ranks(World):
 
     def _gather(self, array: np.ndarray) -> np.ndarray:
         """Returns the arrays [n] of all ranks, which have equal length: [ranks, n]."""
-        found = self._np.empty((self.size, len(array)), array.dtype)
-        parts = list(self._tensor(found))
+        gathered = self._np.empty((self.size, len(array)), array.dtype)
+        parts = list(self._tensor(gathered))
         self._wait(self._dist.all_gather(parts, self._tensor(array), async_op=True))
-        return found
+        return gathered
 
     def _wait(self, work: Any) -> None:
         self._heard(work.wait, timedelta(seconds=self.patience))
 
-    def _heard(self, ask: Callable[[Any], Value], what: Any) -> Value:
+    def _heard(self, ask: Callable[[Any], Value], argument: Any) -> Value:
         """Returns `ask(what)`; turns its failure into the error for a lost rank."""
         began = time.monotonic()
         try:
-            return ask(what)
+            return ask(argument)
         except (RuntimeError, OSError) as error:
             waited = time.monotonic() - began >= 0.9 * self.patience
             raise self._lost(waited) from error
@@ -295,12 +295,12 @@ class Ranks(World):
     def _lost(self, waited: bool) -> W2VError:
         """Returns the error to raise if ranks are missing; one of the others reports it."""
         who = self._board.missing() or "another rank"
-        what = (
+        problem = (
             f"{who} did not answer within {self.patience:.0f} s" if waited else f"{who} has ended"
         )
         if self.rank != 0:
             time.sleep(1.0)  # rank 0 comes first
-        return Lost(what) if self._board.told() else Elsewhere(1)
+        return Lost(problem) if self._board.is_first_to_report() else Elsewhere(1)
 
 
 class _Under(Started):

@@ -121,10 +121,10 @@ class AutogradEngine(WordEngine):
 
     def _run(self, reader: WindowReader, block: Block, seed: int, lr: float | None) -> Tally:
         """Processes a block with random numbers from `seed`; updates rows unless `lr` is None."""
-        key, own = engine.block_seeds(seed, block)
-        self._generator.manual_seed(int(own) >> 1)
+        key, block_seed = engine.block_seeds(seed, block)
+        self._generator.manual_seed(int(block_seed) >> 1)
         with self._undisturbed(learns=lr is not None):
-            windows = reader.read(block.start, block.stop, int(key), int(own))
+            windows = reader.read(block.start, block.stop, int(key), int(block_seed))
             steps = max(1, -(-(block.stop - block.start) // self._batch))
             cuts = [windows.trained * step // steps for step in range(steps + 1)]
             loss, predictions = torch.zeros((), dtype=torch.float64, device=self.device), 0
@@ -184,13 +184,13 @@ class AutogradEngine(WordEngine):
 
     def _step(self, windows: Windows, start: int, stop: int, lr: float | None) -> Tensor:
         """Returns the losses of targets start … stop - 1; updates rows unless `lr` is None."""
-        contexts, places = windows.pairs(start, stop)
+        contexts, positions = windows.pairs(start, stop)
         if not len(contexts):
             return torch.zeros(0, device=self.device)
         if self.config.model.model == "cbow":
-            centres, lengths = places.unique_consecutive(return_counts=True)  # type: ignore[no-untyped-call]
+            centres, lengths = positions.unique_consecutive(return_counts=True)  # type: ignore[no-untyped-call]
             return self._cbow(contexts, lengths, windows.words[centres], lr)
-        return self._skip_gram(contexts, windows.words[places], lr)
+        return self._skip_gram(contexts, windows.words[positions], lr)
 
     def _skip_gram(self, contexts: Tensor, targets: Tensor, lr: float | None) -> Tensor:
         repeated, size = LOSSES[self.config.training.loss].draws_noise, len(self._counts)
@@ -201,11 +201,11 @@ class AutogradEngine(WordEngine):
             hidden = self.input.of(rows)
             with promised():
                 return self.layer(hidden, targets, row_of)  # type: ignore[no-any-return]
-        whole, (rows, own) = len(rows), self._dealt(rows, row_of)
-        if own is not None:
-            targets, row_of = targets[own], row_of[own] // self.world.size
+        n_hidden, (rows, mask) = len(rows), self._dealt(rows, row_of)
+        if mask is not None:
+            targets, row_of = targets[mask], row_of[mask] // self.world.size
         hidden = self.input.of(rows)
-        losses, gradient = self._learn(hidden, targets, row_of, lr, whole)
+        losses, gradient = self._learn(hidden, targets, row_of, lr, n_hidden)
         if repeated:
             rows, gradient = summed_rows(rows, gradient, size)
         self._update_input(gradient, lr, rows)
@@ -214,22 +214,22 @@ class AutogradEngine(WordEngine):
     def _cbow(self, contexts: Tensor, lengths: Tensor, targets: Tensor, lr: float | None) -> Tensor:
         """contexts: the context words of all targets in order; `lengths`: how many each has."""
         model = self.config.model
-        whole = len(targets)
+        n_hidden = len(targets)
         if lr is not None and self.world.size > 1:
-            place = torch.arange(whole, device=self.device).repeat_interleave(lengths)
-            targets, own = self._dealt(targets, place)
-            lengths, _ = self._dealt(lengths, place)
-            contexts = contexts[own]
+            row_of = torch.arange(n_hidden, device=self.device).repeat_interleave(lengths)
+            targets, mask = self._dealt(targets, row_of)
+            lengths, _ = self._dealt(lengths, row_of)
+            contexts = contexts[mask]
         starts = lengths.cumsum(0) - lengths
         hidden = self.input.bags(contexts, starts, model.cbow_hidden)
         if lr is None:
             with promised():
                 return self.layer(hidden, targets)  # type: ignore[no-any-return]
-        losses, gradient = self._learn(hidden, targets, None, lr, whole)
+        losses, gradient = self._learn(hidden, targets, None, lr, n_hidden)
         if model.cbow_hidden == "mean" and model.cbow_grad == "mean":
             gradient = gradient / lengths[:, None]
-        each = torch.repeat_interleave(gradient, lengths, dim=0, output_size=len(contexts))
-        rows, gradient = summed_rows(contexts, each, len(self._counts))
+        per_context = torch.repeat_interleave(gradient, lengths, dim=0, output_size=len(contexts))
+        rows, gradient = summed_rows(contexts, per_context, len(self._counts))
         self._update_input(gradient, lr, rows)
         return losses
 
@@ -240,18 +240,18 @@ class AutogradEngine(WordEngine):
         return (rows, None) if size == 1 else (rows[rank::size], row_of % size == rank)
 
     def _update_input(self, gradient: Tensor, lr: float, rows: Tensor) -> None:
-        own = [Gradient("input", gradient, rows)]
-        (found,) = summed_over(self.world, own, self.input.tables)
-        assert found.rows is not None
-        self.input.update(found.rows, found.values, lr)
+        gradients = [Gradient("input", gradient, rows)]
+        (summed,) = summed_over(self.world, gradients, self.input.tables)
+        assert summed.rows is not None
+        self.input.update(summed.rows, summed.values, lr)
 
     def _learn(
-        self, hidden: Tensor, targets: Tensor, row_of: Tensor | None, lr: float, whole: int
+        self, hidden: Tensor, targets: Tensor, row_of: Tensor | None, lr: float, n_hidden: int
     ) -> tuple[Tensor, Tensor]:
         """Updates the output layer. Returns losses [N] and the gradient [U, D] of their sum.
-        hidden: this rank's share of the `whole` hidden rows in the batch."""
+        hidden: this rank's share of the `n_hidden` hidden rows in the batch."""
         hidden.requires_grad_()
-        share = (whole, self.world.rank, self.world.size) if self.world.size > 1 else None
+        share = (n_hidden, self.world.rank, self.world.size) if self.world.size > 1 else None
         sampled = [part for part in self.layer.modules() if isinstance(part, SampledLayer)]
         for part in sampled:
             part.share = share
@@ -266,7 +266,7 @@ class AutogradEngine(WordEngine):
         for part in sampled:
             part.share = None
         gradients = summed_over(self.world, gathered(self._parameters.items()), self._parameters)
-        for each in gradients:
-            self._optimizers[each.name].update(each.values, lr, each.rows)
+        for summed in gradients:
+            self._optimizers[summed.name].update(summed.values, lr, summed.rows)
         gradient = torch.zeros_like(hidden) if hidden.grad is None else hidden.grad
         return losses.detach(), gradient

@@ -57,8 +57,8 @@ def demands(config: Config, vocabulary: int) -> list[Demand]:
     if device.type == "cpu":
         return [Demand("memory", needed + LIBRARY_BYTES + working, available_memory())]
     needed += CUDA_LIBRARY_BYTES + row * (vocabulary + ngrams)  # vectors copied for writing
-    there = Demand(f"memory on {device}", working, free_memory(device))
-    return [Demand("memory", needed, available_memory()), there]
+    on_device = Demand(f"memory on {device}", working, free_memory(device))
+    return [Demand("memory", needed, available_memory()), on_device]
 
 
 def working_bytes(config: Config, vocabulary: int) -> int:

@@ -155,8 +155,8 @@ class HogwildEngine(WordEngine):
         ngrams = 0 if inputs is None else len(inputs.buckets)
         self.weights = Weights(rows, V, config.model.dim, self.threads, hot, variant.bias, ngrams)
         parts = None if inputs is None else inputs.parts
-        given = self._plan, self._tables.longest, window, variant, parts
-        self._workspaces = [Workspace(*given) for _ in range(self.threads)]
+        arguments = self._plan, self._tables.longest, window, variant, parts
+        self._workspaces = [Workspace(*arguments) for _ in range(self.threads)]
         self._matrices = [self.weights.matrices(thread) for thread in range(self.threads)]
         self._lr = 0.0  # learning rate of the first block in the round
         merge_every = max(SHORTEST_MERGE, MERGE_WORDS // self.threads)
@@ -207,8 +207,8 @@ class HogwildEngine(WordEngine):
     @property
     def vectors(self) -> np.ndarray:
         """The vectors [V, dim] float32; a view of the input matrix if there are no n-grams."""
-        own, inputs = self.weights.input.matrix, self.inputs
-        return own if inputs is None else inputs.vectors(own, self.weights.ngrams.matrix)
+        matrix, inputs = self.weights.input.matrix, self.inputs
+        return matrix if inputs is None else inputs.vectors(matrix, self.weights.ngrams.matrix)
 
     @property
     def ngrams(self) -> np.ndarray | None:
@@ -234,9 +234,10 @@ class HogwildEngine(WordEngine):
         mean = model.cbow_hidden == "mean"
         share = mean and model.cbow_grad == "mean"
         limits = block.start, block.stop, model.window, self._max_sentence
-        text, (key, own) = Text(*limits, int(mean), int(share)), engine.block_seeds(seed, block)
-        given = ids, self._keep, text, matrices, self._tables.choice
-        self._kernel(*given, *work.arguments(), lr, key, own, merge_every, self.threads)
+        text = Text(*limits, int(mean), int(share))
+        key, block_seed = engine.block_seeds(seed, block)
+        arguments = ids, self._keep, text, matrices, self._tables.choice
+        self._kernel(*arguments, *work.arguments(), lr, key, block_seed, merge_every, self.threads)
         loss, *counts = work.tally.tolist()
         return Tally(loss, *(int(count) for count in counts))
 
@@ -250,13 +251,13 @@ class HogwildEngine(WordEngine):
             weights.log_z.uses[:blocks] = OFTEN
             used = (weights.bias, weights.noise.uses), (weights.log_z, weights.log_z.uses)
             for table, uses in used:
-                shared, own = table.all_rows()
-                merge_biases(shared[:, 0], own[:, :, 0], uses[:, : table.rows], blocks, lr)
+                shared, private = table.all_rows()
+                merge_biases(shared[:, 0], private[:, :, 0], uses[:, : table.rows], blocks, lr)
         list(self._pool.map(lambda part: self._merge(blocks, lr, part), range(self.threads)))
 
     def shared_tables(self) -> list[SharedTable]:
-        given = self.config, self._plan, self.weights, self._tables, self._counts, self.inputs
-        return shared_tables(*given, in_rounds=self.in_rounds)
+        arguments = self.config, self._plan, self.weights, self._tables, self._counts, self.inputs
+        return shared_tables(*arguments, in_rounds=self.in_rounds)
 
     def close(self) -> None:
         if self._pool is not None:
@@ -275,28 +276,28 @@ class HogwildEngine(WordEngine):
 
     def state(self) -> dict[str, np.ndarray]:
         tables, plan = self.weights, self._plan
-        found = {"input": tables.input.matrix}
+        arrays = {"input": tables.input.matrix}
         if self.inputs is not None:
-            found |= {NGRAMS: tables.ngrams.matrix, BUCKETS: self.inputs.buckets}
+            arrays |= {NGRAMS: tables.ngrams.matrix, BUCKETS: self.inputs.buckets}
         if plan.rows & PATH:
-            found[f"output.{plan.path}"] = tables.path.matrix
+            arrays[f"output.{plan.path}"] = tables.path.matrix
         if plan.rows & NOISE:
-            found[f"output.{plan.noise}"] = tables.noise.matrix
+            arrays[f"output.{plan.noise}"] = tables.noise.matrix
         if plan.bias & WORD_BIAS:
-            found["output.bias"] = tables.bias.matrix[: tables.noise.rows, 0]
+            arrays["output.bias"] = tables.bias.matrix[: tables.noise.rows, 0]
         if plan.bias & LOG_Z_BIAS:
-            found["output.log_z"] = np.array(-tables.log_z.matrix[0, 0])
-        return found
+            arrays["output.log_z"] = np.array(-tables.log_z.matrix[0, 0])
+        return arrays
 
     def load_state(self, arrays: Mapping[str, np.ndarray]) -> None:
-        own = self.state()
-        engine.check_state(arrays, own)
-        for name, target in own.items():
-            given = arrays[name]
+        state = self.state()
+        engine.check_state(arrays, state)
+        for name, target in state.items():
+            value = arrays[name]
             if name == BUCKETS:
-                check_buckets(given, target)
+                check_buckets(value, target)
             elif name == "output.log_z":
-                self.weights.log_z.matrix[0, 0] = -given
+                self.weights.log_z.matrix[0, 0] = -value
             else:
-                target[...] = given
+                target[...] = value
         self._share()

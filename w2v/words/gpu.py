@@ -91,10 +91,10 @@ class TritonEngine(WordEngine):
         with self._on_device():
             self._rows, self._chosen = self._tables(), self._choice()
             most = resident(self._variant, self.device)
-            here = self._variant, self.device, len(counts)
-            in_flight = min(most, suitable(*here, block_words(config, len(ids))))
-            given = self._plan.negatives, self._plan.power, in_flight
-            self._pulls = pulls(self._variant, self._chosen, counts, keep, *given)
+            sizes = self._variant, self.device, len(counts)
+            in_flight = min(most, suitable(*sizes, block_words(config, len(ids))))
+            launch = self._plan.negatives, self._plan.power, in_flight
+            self._pulls = pulls(self._variant, self._chosen, counts, keep, *launch)
             self._damping: tuple[int, Damping] | None = None
             reading = config.model.window, self._limit, self.device
             thresholds = keep_thresholds(counts, config.training.sample)
@@ -122,11 +122,11 @@ class TritonEngine(WordEngine):
     def _choice(self) -> Chosen:
         noise, offsets, starts, steps = RowTables(self._plan, self._counts).arrays
 
-        def there(array: np.ndarray) -> Tensor | None:
+        def on_device(array: np.ndarray) -> Tensor | None:
             return torch.from_numpy(array).to(self.device) if len(array) else None
 
         accept, alias = noise.astype(np.uint32), (noise.astype(np.int64) >> 32).astype(np.int32)
-        return Chosen(*map(there, (accept, alias, offsets, starts, steps)))
+        return Chosen(*map(on_device, (accept, alias, offsets, starts, steps)))
 
     @staticmethod
     def device_of(config: Config) -> torch.device:
@@ -144,17 +144,17 @@ class TritonEngine(WordEngine):
         device, plan, dim = cls.device_of(config), plan_of(config), config.model.dim
         tables = 1 + bool(plan.rows & PATH) + bool(plan.rows & NOISE)
         choice = choice_bytes(plan, vocabulary)
-        there = tables * vocabulary * 4 * (whole_vectors(dim) + 1) + choice
-        there += POSITION_BYTES * block_words(config, 1 << 40)
-        there += SCRATCH_BYTES
+        on_device = tables * vocabulary * 4 * (whole_vectors(dim) + 1) + choice
+        on_device += POSITION_BYTES * block_words(config, 1 << 40)
+        on_device += SCRATCH_BYTES
         # copied for checkpoints; the starting vectors, and those that are written
         copied = engine.copied_rows(config, vocabulary, 0, 1) + vocabulary
         needed = 3 * choice + 4 * copied * dim  # those of damping are made of it here
         if device.type == "cpu":
-            return [Demand("memory", needed + LIBRARY_BYTES + there, available_memory())]
+            return [Demand("memory", needed + LIBRARY_BYTES + on_device, available_memory())]
         return [
             Demand("memory", needed + CUDA_LIBRARY_BYTES, available_memory()),
-            Demand(f"memory on {device}", there, free_memory(device)),
+            Demand(f"memory on {device}", on_device, free_memory(device)),
         ]
 
     @classmethod
@@ -179,14 +179,14 @@ class TritonEngine(WordEngine):
             raise
         except Exception as error:  # of the compilers that it calls, and of the driver
             why = (str(error).strip() or repr(error)).splitlines()[-1]
-            what = f"the kernels for {cls.device_of(config)} cannot be compiled ({why})"
-            raise RunError(f"{what}; use `engine` autograd or `device` cpu") from error
+            problem = f"the kernels for {cls.device_of(config)} cannot be compiled ({why})"
+            raise RunError(f"{problem}; use `engine` autograd or `device` cpu") from error
 
     def warning(self) -> str | None:
         if self.device.type == "cuda":
             return None
-        what = "Triton's interpreter takes seconds for a hundred words: it shows what the GPU's"
-        return f"{what} kernels do, and is for tests; to train without a GPU use `engine` hogwild"
+        slow = "Triton's interpreter takes seconds for a hundred words: it shows what the GPU's"
+        return f"{slow} kernels do, and is for tests; to train without a GPU use `engine` hogwild"
 
     def bounds(self, ranks: int = 1) -> np.ndarray:
         """A block is what one launch works off."""
@@ -235,22 +235,22 @@ class TritonEngine(WordEngine):
             return tally_of(windows, *self._launch(windows, block, MEASURED_SEED, 0.0).tolist())
 
     def _begin(self, reader: WindowReader, block: Block, seed: int) -> Reading:
-        key, own = (int(number) for number in engine.block_seeds(seed, block))
-        return reader.begin(block.start, block.stop, key, own)
+        key, block_seed = (int(number) for number in engine.block_seeds(seed, block))
+        return reader.begin(block.start, block.stop, key, block_seed)
 
     def _launch(self, windows: Windows, block: Block, seed: int, lr: float) -> Tensor:
         """[loss, predictions], which nobody has waited for."""
-        own = int(engine.block_seeds(seed, block)[1])
-        given = self._variant, self._rows, self._chosen, self._damped(lr), windows, lr
-        return train_windows(*given, own ^ NOISE_SEED)
+        block_seed = int(engine.block_seeds(seed, block)[1])
+        arguments = self._variant, self._rows, self._chosen, self._damped(lr), windows, lr
+        return train_windows(*arguments, block_seed ^ NOISE_SEED)
 
     def _after(self, block: Block) -> Block | None:
         """The block of the run that is trained next."""
         if self._blocks is None:
             return None
         number = block.epoch * self._blocks.per_epoch + block.index
-        here = [self._blocks[each] for each in range(number, min(number + 2, len(self._blocks)))]
-        return here[1] if len(here) == 2 and here[0] == block else None
+        blocks = [self._blocks[i] for i in range(number, min(number + 2, len(self._blocks)))]
+        return blocks[1] if len(blocks) == 2 and blocks[0] == block else None
 
     def _damped(self, lr: float) -> Damping:
         """Returns the damping for about this learning rate. It depends on nothing else, so that a
@@ -262,10 +262,10 @@ class TritonEngine(WordEngine):
         return self._damping[1]
 
     def state(self) -> dict[str, np.ndarray]:
-        found = {name: self._array(table) for name, table in self._named().items()}
-        if LOG_Z in found:
-            found[LOG_Z] = np.array(-found[LOG_Z][0])
-        return found
+        arrays = {name: self._array(table) for name, table in self._named().items()}
+        if LOG_Z in arrays:
+            arrays[LOG_Z] = np.array(-arrays[LOG_Z][0])
+        return arrays
 
     def load_state(self, arrays: Mapping[str, np.ndarray]) -> None:
         named, dim = self._named(), self.config.model.dim
@@ -275,8 +275,8 @@ class TritonEngine(WordEngine):
         zero = np.float32(0)
         engine.check_state(arrays, {name: np.broadcast_to(zero, s) for name, s in shapes.items()})
         for name, table in named.items():
-            given = arrays[name]
-            self._fill(table, -np.atleast_1d(given) if name == LOG_Z else given)
+            value = arrays[name]
+            self._fill(table, -np.atleast_1d(value) if name == LOG_Z else value)
 
     def _named(self) -> dict[str, Tensor]:
         """Returns all tables, by their names in the state."""
@@ -295,12 +295,12 @@ class TritonEngine(WordEngine):
         rows = table[:, : self.config.model.dim] if table.dim() > 1 else table
         if self.device.type == "cpu":
             return rows.numpy()
-        found = np.empty(rows.shape, np.float32)
+        array = np.empty(rows.shape, np.float32)
         # all at once would be put together on the GPU first
-        for start in range(0, len(found), COPIED_ROWS):
+        for start in range(0, len(array), COPIED_ROWS):
             part = slice(start, start + COPIED_ROWS)
-            found[part] = rows[part].cpu().numpy()
-        return found
+            array[part] = rows[part].cpu().numpy()
+        return array
 
     def _fill(self, table: Tensor, array: np.ndarray) -> None:
         """Copies an array without padding into a table on the device."""
@@ -312,8 +312,8 @@ class TritonEngine(WordEngine):
     @contextmanager
     def _on_device(self) -> Iterator[None]:
         """Makes the engine's GPU current: in a new thread it would be the first one."""
-        here = torch.cuda.device(self.device) if self.device.type == "cuda" else nullcontext()
-        with here, enough_memory(self.device, "a smaller `dim` or a larger `min_count`"):
+        current = torch.cuda.device(self.device) if self.device.type == "cuda" else nullcontext()
+        with current, enough_memory(self.device, "a smaller `dim` or a larger `min_count`"):
             yield
 
 

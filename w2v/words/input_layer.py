@@ -61,32 +61,32 @@ class InputLayer:
     @property
     def vectors(self) -> np.ndarray:
         """The vectors [V, dim]; a view of the table if possible."""
-        own = self.array(INPUT)
-        return own if self.inputs is None else self.inputs.vectors(own, self.array(NGRAMS))
+        rows = self.array(INPUT)
+        return rows if self.inputs is None else self.inputs.vectors(rows, self.array(NGRAMS))
 
     def of(self, words: Tensor) -> Tensor:
         """Returns the vectors [N, dim] of words [N]."""
-        own = self.tables[INPUT].index_select(0, words)
+        word_rows = self.tables[INPUT].index_select(0, words)
         if self.inputs is None:
-            return own
+            return word_rows
         rows, starts, counts = self._parts(words)
         sums = F.embedding_bag(rows, self.tables[NGRAMS], starts, mode="sum")
-        return own.add_(sums).div_(counts[:, None] + 1)
+        return word_rows.add_(sums).div_(counts[:, None] + 1)
 
     def bags(self, words: Tensor, starts: Tensor, mode: str) -> Tensor:
         """Returns for each bag i of words, which begins at starts[i], the mean of all rows of its
         words [N] or the sum of their vectors."""
         if self.inputs is None:
             return F.embedding_bag(words, self.tables[INPUT], starts, mode=mode)
-        distinct, place = distinct_rows(words, len(self.tables[INPUT]))
+        distinct, index = distinct_rows(words, len(self.tables[INPUT]))
         vectors = self.of(distinct)
         if mode == "sum":
-            return F.embedding_bag(place, vectors, starts, mode="sum")
+            return F.embedding_bag(index, vectors, starts, mode="sum")
         counts = (self._starts[distinct + 1] - self._starts[distinct] + 1).to(vectors.dtype)[
             :, None
         ]
-        sums = F.embedding_bag(place, counts * vectors, starts, mode="sum")
-        return sums / F.embedding_bag(place, counts, starts, mode="sum")
+        sums = F.embedding_bag(index, counts * vectors, starts, mode="sum")
+        return sums / F.embedding_bag(index, counts, starts, mode="sum")
 
     def update(self, words: Tensor, gradient: Tensor, lr: float) -> None:
         """Takes one step against the gradient [U, dim] of the vectors of distinct words [U]."""
@@ -107,10 +107,10 @@ class InputLayer:
 
     def state(self) -> dict[str, Tensor]:
         """Returns the tensors for `Engine.state`."""
-        more = {} if self.frozen is None else {FROZEN: self.frozen}
+        extras = {} if self.frozen is None else {FROZEN: self.frozen}
         if self.inputs is not None:
-            more[BUCKETS] = torch.from_numpy(self.inputs.buckets)
-        return self.tables | more
+            extras[BUCKETS] = torch.from_numpy(self.inputs.buckets)
+        return self.tables | extras
 
     def check_state(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Raises ValueError if the n-grams in `arrays` are those of another vocabulary."""
@@ -123,6 +123,6 @@ class InputLayer:
         begins = self._starts[words]
         counts = self._starts[words + 1] - begins
         starts = counts.cumsum(0) - counts
-        places = torch.arange(int(counts.sum()), device=self.device)
-        places += torch.repeat_interleave(begins - starts, counts, output_size=len(places))
-        return self._rows[places].long(), starts, counts
+        positions = torch.arange(int(counts.sum()), device=self.device)
+        positions += torch.repeat_interleave(begins - starts, counts, output_size=len(positions))
+        return self._rows[positions].long(), starts, counts

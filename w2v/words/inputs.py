@@ -39,10 +39,10 @@ class Inputs:
         """The arrays that the kernel needs."""
         return self.starts, self.rows
 
-    def vectors(self, own: np.ndarray, ngrams: np.ndarray) -> np.ndarray:
+    def vectors(self, word_rows: np.ndarray, ngrams: np.ndarray) -> np.ndarray:
         """Returns the words' vectors [V, D] from their own rows [V, D] and the n-gram rows."""
         sums = self.sums(ngrams)
-        sums += own
+        sums += word_rows
         sums /= self.counts[:, None]
         return sums
 
@@ -76,19 +76,19 @@ class Inputs:
         header = {"descr": "<f4", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
         begin, order = file.tell(), np.argsort(self.buckets)
-        places = self.buckets[order]
+        buckets = self.buckets[order]
         for start in range(0, self.ngrams.buckets, BLOCK):
             stop = min(start + BLOCK, self.ngrams.buckets)
-            first, last = np.searchsorted(places, (start, stop))
+            first, last = np.searchsorted(buckets, (start, stop))
             rows = ngrams[order[first:last]]
             if SPARSE * len(rows) > stop - start:
                 block = np.zeros((stop - start, dim), np.float32)
-                block[places[first:last] - start] = rows
+                block[buckets[first:last] - start] = rows
                 file.seek(begin + 4 * dim * start)
                 file.write(block.data)
                 continue
-            for place, row in zip(places[first:last].tolist(), rows, strict=True):
-                file.seek(begin + 4 * dim * place)
+            for bucket, row in zip(buckets[first:last].tolist(), rows, strict=True):
+                file.seek(begin + 4 * dim * bucket)
                 file.write(row.data)
         file.truncate(begin + 4 * dim * self.ngrams.buckets)
 
@@ -111,14 +111,14 @@ def make_inputs(config: Config, words: Sequence[str], counts: np.ndarray) -> Inp
     rows = ids if every else np.searchsorted(buckets, ids)
     used = np.repeat(counts * keep_probabilities(counts, config.training.sample), np.diff(starts))
     order = np.argsort(-np.bincount(rows, used, len(buckets)), kind="stable")
-    place = np.empty(len(order), np.int32)
-    place[order] = np.arange(len(order), dtype=np.int32)
-    return Inputs(ngrams, starts, place[rows], buckets[order])
+    position = np.empty(len(order), np.int32)
+    position[order] = np.arange(len(order), dtype=np.int32)
+    return Inputs(ngrams, starts, position[rows], buckets[order])
 
 
-def check_buckets(found: np.ndarray, own: np.ndarray) -> None:
-    """Raises ValueError if the buckets in `found` are those of another vocabulary."""
-    if not np.array_equal(found, own):
+def check_buckets(saved: np.ndarray, expected: np.ndarray) -> None:
+    """Raises ValueError if the buckets in `saved` are those of another vocabulary."""
+    if not np.array_equal(saved, expected):
         raise ValueError(f"{BUCKETS} are not those of this vocabulary")
 
 

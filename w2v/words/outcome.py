@@ -33,14 +33,14 @@ def made_of(model: ModelSettings, learnt: Mapping[str, np.ndarray]) -> np.ndarra
 
 def _joined(rows: np.ndarray, output: np.ndarray, *, side_by_side: bool) -> np.ndarray:
     size, dim = rows.shape
-    found = np.empty((size, dim * (1 + side_by_side)), np.float32)
+    joined = np.empty((size, dim * (1 + side_by_side)), np.float32)
     for start in range(0, size, BLOCK):
         block = slice(start, start + BLOCK)
         if side_by_side:
-            found[block, :dim], found[block, dim:] = _units(rows[block]), _units(output[block])
+            joined[block, :dim], joined[block, dim:] = _units(rows[block]), _units(output[block])
         else:
-            found[block] = rows[block] + SHARE * output[block]
-    return found
+            joined[block] = rows[block] + SHARE * output[block]
+    return joined
 
 
 def _units(rows: np.ndarray) -> np.ndarray:

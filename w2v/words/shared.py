@@ -24,8 +24,8 @@ SHORTEST_BLOCK = 100  # stream positions of a block, if there are several betwee
 def block_limit(config: Config, length: int, ranks: int) -> int:
     """Returns the most stream positions of a block, such that there are several blocks between
     exchanges; `length` is that of the text."""
-    threads, given = config.training.threads, config.training.exchange_words
-    words = given or default_words(length * config.training.epochs, ranks)
+    threads, chosen = config.training.threads, config.training.exchange_words
+    words = chosen or default_words(length * config.training.epochs, ranks)
     several = BLOCKS * threads if threads > 1 else 1
     return max(min(words, SHORTEST_BLOCK), words // several)
 
@@ -73,24 +73,24 @@ def shared_tables(
         uses[weights.path] = _below(p, chosen, weights.path.rows)
     if plan.bias & WORD_BIAS:  # the biases are padded to whole vectors
         uses[weights.bias] = np.resize(uses[weights.noise], weights.bias.rows)
-    pulls = {table: PULL * each for table, each in uses.items()}
+    pulls = {table: PULL * count for table, count in uses.items()}
     if plan.bias & LOG_Z_BIAS:
         pulls[weights.log_z] = np.full(1, ALWAYS)
-    found = []
+    shared = []
     for table, pull in pulls.items():
         # in rounds every row has thread-own copies to update; else a block's start fetches them
-        own = table.all_rows()[1] if in_rounds else ()
-        found.append(SharedTable(table.floats[: table.rows], pull, tuple(own)))
-    return found
+        private = table.all_rows()[1] if in_rounds else ()
+        shared.append(SharedTable(table.floats[: table.rows], pull, tuple(private)))
+    return shared
 
 
 def _below(p: np.ndarray, chosen: RowTables, nodes: int) -> np.ndarray:
     """Returns for each inner node the sum of p over the words below it."""
     starts, steps = chosen.arrays[2:]
-    found = np.zeros(nodes)
+    below = np.zeros(nodes)
     for begin in range(0, len(p), PART):
         end = min(begin + PART, len(p))
         under = np.repeat(p[begin:end], np.diff(starts[begin : end + 1]))
         passed = steps[starts[begin] : starts[end]] >> 1
-        found += np.bincount(passed, under, nodes)
-    return found
+        below += np.bincount(passed, under, nodes)
+    return below

@@ -97,9 +97,9 @@ class Start:
             frozen[self.known] = 1
             engine.freeze(frozen)
         share = f"{len(self.known):,} of {self.size:,} words"
-        what = f"{share} start from their rows in {self.earlier.name}"
+        message = f"{share} start from their rows in {self.earlier.name}"
         stay = " and stay fixed" if self.freeze else ""
-        reporter.note(f"{what}{stay}, {self.size - len(self.known):,} as usual")
+        reporter.note(f"{message}{stay}, {self.size - len(self.known):,} as usual")
         if anew:
             why = self.earlier.why_none or "its rows do not correspond to single words"
             tell = reporter.warn if self.earlier.lost else reporter.note
@@ -125,29 +125,29 @@ def load_earlier(config: Config) -> Earlier:
     """Loads what `init` names. Raises InputError if training cannot start from it."""
     path = Path(config.start.init or "")
     if (path / "config.yaml").is_file() and (path / "vocab.tsv").is_file():
-        found = _of_run(path, config)
+        earlier = _of_run(path, config)
     else:
         if config.start.extend_vocab:
-            what = f"needs the vocabulary of a run, but `init` {path} is not a run"
-            raise InputError(f"`extend_vocab` {what}: leave one out")
+            problem = f"needs the vocabulary of a run, but `init` {path} is not a run"
+            raise InputError(f"`extend_vocab` {problem}: leave one out")
         loaded = load_vectors(path, encoding_errors=config.corpus.encoding_errors)
         why = "a file of vectors has no output layer"
         words, rows = loaded.words, loaded.matrix
-        found = Earlier(str(path), words, rows, why_none=why, warnings=loaded.warnings)
-        found.ngrams = _ngrams_of(loaded)
-    length, dim = found.rows.shape[1], config.model.dim
+        earlier = Earlier(str(path), words, rows, why_none=why, warnings=loaded.warnings)
+        earlier.ngrams = _ngrams_of(loaded)
+    length, dim = earlier.rows.shape[1], config.model.dim
     if length != dim:
-        what = f"has vectors of {length} numbers, but `dim` is {dim}"
-        raise InputError(f"`init` {path} {what}: give `dim` {length}")
-    own, theirs = ngrams_of(config), found.ngrams
-    if own is not None and theirs is not None and own != theirs[0]:
-        there, here = (f"{n.shortest}-{n.longest}" for n in (theirs[0], own))
-        what = f"has n-grams of `subwords` {there} in {theirs[0].buckets:,} `buckets`, but here"
-        told = f"{what} they are {here} in {own.buckets:,}: give the same, or a file of vectors"
-        raise InputError(f"`init` {path} {told}")
-    if not all_finite(found.rows):
+        problem = f"has vectors of {length} numbers, but `dim` is {dim}"
+        raise InputError(f"`init` {path} {problem}: give `dim` {length}")
+    new, old = ngrams_of(config), earlier.ngrams and earlier.ngrams[0]
+    if new is not None and old is not None and new != old:
+        old_range, new_range = (f"{n.shortest}-{n.longest}" for n in (old, new))
+        problem = f"has n-grams of `subwords` {old_range} in {old.buckets:,} `buckets`, but here"
+        remedy = f"they are {new_range} in {new.buckets:,}: give the same, or a file of vectors"
+        raise InputError(f"`init` {path} {problem} {remedy}")
+    if not all_finite(earlier.rows):
         raise InputError(f"`init` {path} holds NaN or infinity: give another one")
-    return found
+    return earlier
 
 
 def start_from(
@@ -158,20 +158,20 @@ def start_from(
     earlier = load_earlier(config)
     vocabulary, old = chosen, earlier.vocabulary
     if old is not None and config.corpus.vocab is not None:
-        what = f"`init` {earlier.name} is a run, which determines the vocabulary"
-        raise InputError(f"{what}: leave out `vocab`, or give a file of vectors")
+        message = f"`init` {earlier.name} is a run, which determines the vocabulary"
+        raise InputError(f"{message}: leave out `vocab`, or give a file of vectors")
     if old is not None:
         vocabulary = _extended(old, store.vocabulary, chosen) if config.start.extend_vocab else old
         new = sum(old.index(word) is None for word in chosen.words)
         if config.start.extend_vocab:
-            what = f"{new:,} new words in addition to the {len(old):,} of {earlier.name}"
-            reporter.note(f"{what}; noise distribution and tree are rebuilt")
+            message = f"{new:,} new words in addition to the {len(old):,} of {earlier.name}"
+            reporter.note(f"{message}; noise distribution and tree are rebuilt")
         elif new:
-            what = f"{new:,} words of the text are not in the vocabulary of {earlier.name}"
-            reporter.note(f"{what} and are left out (`extend_vocab` adds them)")
+            message = f"{new:,} words of the text are not in the vocabulary of {earlier.name}"
+            reporter.note(f"{message} and are left out (`extend_vocab` adds them)")
         store = renumbered(store, vocabulary)
-    places = {word: place for place, word in reversed(list(enumerate(earlier.words)))}
-    pairs = [(new, places[word]) for new, word in enumerate(vocabulary.words) if word in places]
+    row_of = {word: row for row, word in reversed(list(enumerate(earlier.words)))}
+    pairs = [(new, row_of[word]) for new, word in enumerate(vocabulary.words) if word in row_of]
     known, source = np.array(pairs, np.int64).reshape(-1, 2).T
     moved = vocabulary is not old
     start = Start(earlier, known, source, len(vocabulary), moved, config.start.freeze)
@@ -179,10 +179,10 @@ def start_from(
 
 
 def _ngrams_of(loaded: WordVectors) -> tuple[Ngrams, np.ndarray, np.ndarray] | None:
-    found = loaded.ngrams
-    if found is None:
+    ngrams = loaded.ngrams
+    if ngrams is None:
         return None
-    return found.ngrams, np.arange(len(found.rows)), found.rows
+    return ngrams.ngrams, np.arange(len(ngrams.rows)), ngrams.rows
 
 
 def run_vocabulary(store: TokenStore, config: Config, run: Path) -> tuple[TokenStore, Vocabulary]:
@@ -216,11 +216,11 @@ def _of_run(path: Path, config: Config) -> Earlier:
         return earlier
     rows = checkpoint.tensors.get("input")
     corpus = checkpoint.state.get("corpus")
-    then = corpus.get("vocabulary_sha256") if isinstance(corpus, dict) else None
-    fits = then is None or then == digest(vocabulary)
+    expected = corpus.get("vocabulary_sha256") if isinstance(corpus, dict) else None
+    fits = expected is None or expected == digest(vocabulary)
     if rows is None or rows.ndim != 2 or len(rows) != len(vocabulary) or not fits:
-        what = f"{checkpoint.path} does not fit the run's vocabulary"
-        raise InputError(f"`init` {path}: {what}; give another run")
+        problem = f"{checkpoint.path} does not fit the run's vocabulary"
+        raise InputError(f"`init` {path}: {problem}; give another run")
     earlier = Earlier(str(path), vocabulary.words, rows, vocabulary)
     inputs = make_inputs(before, vocabulary.words, vocabulary.counts)
     if inputs is not None:
@@ -229,8 +229,8 @@ def _of_run(path: Path, config: Config) -> Earlier:
             check_buckets(buckets, inputs.buckets)
             earlier.rows = inputs.vectors(rows, ngrams)
         except (IndexError, KeyError, ValueError):
-            what = f"{checkpoint.path} does not hold the n-grams of the run's words"
-            raise InputError(f"`init` {path}: {what}; give another run") from None
+            problem = f"{checkpoint.path} does not hold the n-grams of the run's words"
+            raise InputError(f"`init` {path}: {problem}; give another run") from None
         earlier.ngrams = inputs.ngrams, buckets, ngrams
     if (before.training.loss, before.loss) != (config.training.loss, config.loss):
         earlier.why_none = f"{path} was trained with another loss or other options of it"
@@ -246,10 +246,10 @@ def _extended(old: Vocabulary, text: Vocabulary, chosen: Vocabulary) -> Vocabula
     come first among equals."""
     words, counts = list(old.words), old.counts.copy()
     for word, count in zip(text.words, text.counts.tolist(), strict=True):
-        if (place := old.index(word)) is not None:
-            counts[place] += count
-    new = [place for place, word in enumerate(chosen.words) if old.index(word) is None]
-    words += [chosen.words[place] for place in new]
+        if (row := old.index(word)) is not None:
+            counts[row] += count
+    new = [row for row, word in enumerate(chosen.words) if old.index(word) is None]
+    words += [chosen.words[row] for row in new]
     counts = np.concatenate([counts, chosen.counts[new]])
     order = np.argsort(-counts, kind="stable")
-    return Vocabulary([words[place] for place in order], counts[order])
+    return Vocabulary([words[row] for row in order], counts[order])

@@ -73,9 +73,9 @@ class WordsTask(Task):
             except ImportError as error:
                 if (error.name or "").partition(".")[0] == "torch":
                     raise
-                what = f"`engine` triton needs Triton, which cannot be used: {error}"
+                problem = f"`engine` triton needs Triton, which cannot be used: {error}"
                 remedy = "pip install triton, or use `engine` autograd or `device` cpu"
-                raise InputError(f"{what}; {remedy}") from error
+                raise InputError(f"{problem}; {remedy}") from error
         super().prepare()
 
     def read(self, earlier: Checkpoint | None) -> WordText:
@@ -95,8 +95,8 @@ class WordsTask(Task):
 
     def _vocabulary_again(self, store: TokenStore) -> tuple[TokenStore, Vocabulary]:
         """Returns the text and the vocabulary of the run that is resumed."""
-        own = self.config.start.init is None and self.config.corpus.vocab is None
-        if own or self.context.resume is None:
+        from_text = self.config.start.init is None and self.config.corpus.vocab is None
+        if from_text or self.context.resume is None:
             return store, select_vocabulary(store.vocabulary, self.config.corpus)
         return run_vocabulary(store, self.config, self.context.resume)
 
@@ -149,8 +149,8 @@ class WordsTask(Task):
         if world.size > 1 and config.training.engine == "autograd":
             engine.world, exchange = world, Together(world)
         elif world.size > 1 and (tables := engine.shared_tables()) is not None:
-            given = merge_ranks, config.training.exchange_words, config.training.threads
-            exchange = Exchange(tables, world, schedule, *given)
+            arguments = merge_ranks, config.training.exchange_words, config.training.threads
+            exchange = Exchange(tables, world, schedule, *arguments)
         return Job(engine, blocks, schedule, validation, store.release, blind, exchange)
 
     def result(self, text: Text, job: Job) -> Result:
@@ -164,8 +164,8 @@ class WordsTask(Task):
 
     def counts(self, text: Text, total: Tally) -> Words:
         read = text.store.n_words
-        known = text.store.known_words  # the vocabulary's counts may come from another text
-        in_vocabulary = int(text.vocabulary.counts.sum()) if known is None else known
+        known_words = text.store.known_words  # the vocabulary's counts may come from another text
+        in_vocabulary = int(text.vocabulary.counts.sum()) if known_words is None else known_words
         return Words(
             read=read,
             in_vocabulary=in_vocabulary,

@@ -34,17 +34,17 @@ def validation_text(
     config: Config, store: TokenStore, vocabulary: Vocabulary, reporter: Reporter
 ) -> TokenStore:
     """Returns the text `valid` with the ids of the run's vocabulary; closes `store`."""
-    found, path = renumbered(store, vocabulary), config.validation.valid
-    unknown = found.n_words - (found.known_words or 0)
-    if unknown == found.n_words:
-        found.close()
-        what = f"none of its words is in the vocabulary of {len(vocabulary):,} words"
+    text, path = renumbered(store, vocabulary), config.validation.valid
+    unknown = text.n_words - (text.known_words or 0)
+    if unknown == text.n_words:
+        text.close()
+        message = f"none of its words is in the vocabulary of {len(vocabulary):,} words"
         why = "so its loss would mean nothing; give a text in the language of the corpus"
-        raise InputError(f"`valid` {path}: {what}, {why}")
+        raise InputError(f"`valid` {path}: {message}, {why}")
     if unknown:
-        what = f"{unknown:,} of the {found.n_words:,} words of `valid` {path}"
-        reporter.note(f"{what} are not in the vocabulary and are left out")
-    return found
+        message = f"{unknown:,} of the {text.n_words:,} words of `valid` {path}"
+        reporter.note(f"{message} are not in the vocabulary and are left out")
+    return text
 
 
 class WordValidation(Validation[Tally]):

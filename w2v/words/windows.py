@@ -69,20 +69,20 @@ class Windows:
         offsets += offsets >= 0
         step = max(1, CELLS // len(offsets))
         parts = [
-            self._pairs(torch.arange(at, min(at + step, end), device=device), offsets)
-            for at in range(begin, end, step)
+            self._pairs(torch.arange(position, min(position + step, end), device=device), offsets)
+            for position in range(begin, end, step)
         ]
         contexts, targets = zip(*parts, strict=True)
         return torch.cat(contexts), torch.cat(targets)
 
     def _pairs(self, targets: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
-        places = targets[:, None] + offsets
-        inside = (places >= 0) & (places < len(self.words))
-        places = places.clamp(0, len(self.words) - 1)
-        seen = inside & (offsets.abs() <= self.reach[targets][:, None])
-        seen &= self.sentences[places] == self.sentences[targets][:, None]
-        rows, columns = seen.nonzero(as_tuple=True)
-        return self.words[places[rows, columns]], targets[rows]
+        neighbours = targets[:, None] + offsets
+        inside = (neighbours >= 0) & (neighbours < len(self.words))
+        neighbours = neighbours.clamp(0, len(self.words) - 1)
+        in_window = inside & (offsets.abs() <= self.reach[targets][:, None])
+        in_window &= self.sentences[neighbours] == self.sentences[targets][:, None]
+        rows, columns = in_window.nonzero(as_tuple=True)
+        return self.words[neighbours[rows, columns]], targets[rows]
 
 
 @dataclass(frozen=True)
@@ -151,8 +151,8 @@ class WindowReader:
     def read(self, start: int, stop: int, key: int, window_key: int) -> Windows:
         """Returns the windows of positions start … stop - 1; `key` seeds sub-sampling, the same for
         a whole epoch, `window_key` the windows' reach."""
-        found = self.begin(start, stop, key, window_key)
-        return found.windows(found.numbers.tolist())
+        reading = self.begin(start, stop, key, window_key)
+        return reading.windows(reading.numbers.tolist())
 
     def begin(self, start: int, stop: int, key: int, window_key: int) -> Reading:
         """`read` without waiting for a GPU."""
@@ -161,26 +161,26 @@ class WindowReader:
         if self._max_sentence == 0 and start < stop:
             begin = self._context(start, key, ahead=False)
             end = self._context(stop, key, ahead=True)
-        ids, positions = self._part(begin, end)
-        word, known = ids >= 0, self._known(ids)
+        ids, positions = self._read(begin, end)
+        word, known = ids >= 0, self._is_known(ids)
         kept = self._survives(ids, positions, key)
         inside = (positions >= start) & (positions < stop)
         masks = kept, kept & (positions < start), kept & inside, word & inside
         numbers = torch.stack([mask.sum() for mask in (*masks, word & ~known & inside)])
         # what survives to the front, the rest to the back: PyTorch's own selection by a mask waits
         # to know how long it is
-        places = kept.cumsum(0) - 1
-        places += torch.where(kept, 0, end - positions)
+        slots = kept.cumsum(0) - 1
+        slots += torch.where(kept, 0, end - positions)
 
         def selected(values: Tensor) -> Tensor:
-            return torch.empty_like(values).scatter_(0, places, values)
+            return torch.empty_like(values).scatter_(0, slots, values)
 
         words, sentences = selected(ids), selected(self._sentences(ids))
         window_hash = upper_bits(positions, window_key)
         reach = selected(1 + ((window_hash * self._window) >> 32))
         return Reading(words, sentences, reach, numbers, self._window)
 
-    def _part(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
+    def _read(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """Returns the ids at positions start … stop - 1, and these positions."""
         positions = torch.arange(start, stop, device=self._device)
         if self._held is not None:
@@ -191,11 +191,11 @@ class WindowReader:
         ids.numpy()[:] = self._ids[start:stop]
         return ids.to(self._device, non_blocking=True).long(), positions
 
-    def _known(self, ids: Tensor) -> Tensor:
+    def _is_known(self, ids: Tensor) -> Tensor:
         return (ids >= 0) & (ids < len(self._keep))
 
     def _survives(self, ids: Tensor, positions: Tensor, key: int) -> Tensor:
-        known = self._known(ids)
+        known = self._is_known(ids)
         keep = self._keep_here if ids.device.type == "cpu" else self._keep
         thresholds = keep[torch.where(known, ids, 0)]
         return known & (upper_bits(positions, key) <= thresholds)
@@ -206,20 +206,20 @@ class WindowReader:
         ends = ids < 0
         if self._max_sentence == 0:
             return ends.cumsum(0)
-        places = torch.arange(len(ids), device=ids.device)
-        line_start = torch.where(ends, places + 1, 0).cummax(0).values if len(ids) else places
-        in_line = places - line_start
+        positions = torch.arange(len(ids), device=ids.device)
+        line_start = torch.where(ends, positions + 1, 0).cummax(0).values if len(ids) else positions
+        in_line = positions - line_start
         return (ends | ((in_line > 0) & (in_line % self._max_sentence == 0))).cumsum(0)
 
-    def _context(self, place: int, key: int, *, ahead: bool) -> int:
-        """Returns the far end of the `window` surviving words next to `place`, ahead of it or
+    def _context(self, position: int, key: int, *, ahead: bool) -> int:
+        """Returns the far end of the `window` surviving words next to `position`, ahead of it or
         before it, limited to the same line."""
-        if ahead and place > 0 and self._ids[place - 1] < 0:
-            return place
+        if ahead and position > 0 and self._ids[position - 1] < 0:
+            return position
         margin = min(4 * self._window, FIRST_LOOK)
         while True:
-            far = min(len(self._ids), place + margin) if ahead else max(0, place - margin)
-            begin, end = sorted((place, far))
+            far = min(len(self._ids), position + margin) if ahead else max(0, position - margin)
+            begin, end = sorted((position, far))
             line_ends = begin + np.flatnonzero(np.asarray(self._ids[begin:end]) < 0)
             if len(line_ends):
                 return int(line_ends[0] if ahead else line_ends[-1] + 1)

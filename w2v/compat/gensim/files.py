@@ -70,12 +70,12 @@ def _lines(file: Any) -> Iterator[Iterator[Any]]:
 
 def _pieces(file: Any, piece: Any) -> Iterator[Any]:
     end, blanks = ("\n", (" ", "\t")) if isinstance(piece, str) else (b"\n", (b" ", b"\t"))
-    while not piece.endswith(end) and (more := file.readline(LINE_PIECE)):
+    while not piece.endswith(end) and (rest := file.readline(LINE_PIECE)):
         cut = max(map(piece.rfind, blanks)) + 1
         if len(piece) - cut > MAX_WORD_BYTES:
             raise InputError(f"a word is longer than {MAX_WORD_BYTES:,} bytes; split it")
         yield piece[:cut]
-        piece = piece[cut:] + more
+        piece = piece[cut:] + rest
     yield piece
 
 

@@ -80,9 +80,9 @@ class KeyedVectors(Storage):
     def _best(self, scores: np.ndarray, keys: list[Any], topn: int | None) -> Any:
         if topn is None:
             return scores
-        own = {self.get_index(key) for key in keys if is_key(key) and self._unseen(key) is None}
-        best = top(scores, int(topn) + len(own))
-        return [(self.index_to_key[i], float(scores[i])) for i in best if i not in own][:topn]
+        given = {self.get_index(key) for key in keys if is_key(key) and self._unseen(key) is None}
+        best = top(scores, int(topn) + len(given))
+        return [(self.index_to_key[i], float(scores[i])) for i in best if i not in given][:topn]
 
     def similar_by_key(self, key: Any, topn: Any = 10, restrict_vocab: Any = None) -> Any:
         return self.most_similar([key], topn=topn, restrict_vocab=restrict_vocab)
@@ -111,9 +111,9 @@ class KeyedVectors(Storage):
         return 1 - self.cosine_similarities(vector, others)
 
     def closer_than(self, key1: Any, key2: Any) -> list[str]:
-        distances, own = self.distances(key1), self.get_index(key1)
+        distances, origin = self.distances(key1), self.get_index(key1)
         closer = np.flatnonzero(distances < distances[self.get_index(key2)])
-        return [self.index_to_key[row] for row in closer if row != own]
+        return [self.index_to_key[row] for row in closer if row != origin]
 
     def rank(self, key1: Any, key2: Any) -> int:
         return len(self.closer_than(key1, key2)) + 1
@@ -139,9 +139,9 @@ class KeyedVectors(Storage):
 
     def vectors_for_all(self, keys: Iterable[Any]) -> KeyedVectors:
         known = [key for key in dict.fromkeys(keys) if key in self]
-        found = KeyedVectors(self.vector_size, self.vectors.dtype)
-        found.add_vectors(known, self[known])
-        return found
+        selected = KeyedVectors(self.vector_size, self.vectors.dtype)
+        selected.add_vectors(known, self[known])
+        return selected
 
     def evaluate_word_analogies(
         self,
@@ -153,37 +153,37 @@ class KeyedVectors(Storage):
     ) -> tuple[float, list[dict[str, Any]]]:
         """Counts as compute-accuracy.c does; gensim instead skips answers that differ from a word
         of the question only in case."""
-        given = load_set(analogies)
-        if not isinstance(given, AnalogySet):
+        loaded = load_set(analogies)
+        if not isinstance(loaded, AnalogySet):
             raise ValueError(f"{analogies} holds pairs of words with scores, not analogies")
         options: Any = {"restrict_vocab": restrict_vocab, "case": _case(case_insensitive)}
         options["method"] = "mul" if similarity_function.endswith("cosmul") else "add"
-        names = [*(section.name for section in given.sections), "Total accuracy"]
-        found: list[Any] = [{"section": name, "correct": [], "incorrect": []} for name in names]
-        lists = zip(found, given.sections, strict=False)
-        asked = [(own, question) for own, section in lists for question in section.questions]
+        names = [*(section.name for section in loaded.sections), "Total accuracy"]
+        results: list[Any] = [{"section": name, "correct": [], "incorrect": []} for name in names]
+        lists = zip(results, loaded.sections, strict=False)
+        asked = [(result, question) for result, part in lists for question in part.questions]
         vectors = WordVectors(self.index_to_key, self.vectors)
         marks = answer(vectors, [question for _, question in asked], **options)
-        for (own, question), mark in zip(asked, marks, strict=True):
+        for (result, question), mark in zip(asked, marks, strict=True):
             if mark != UNCOVERED or dummy4unknown:
                 words = tuple(map(str.upper, question)) if case_insensitive else question
-                for each in (own, found[-1]):
-                    each["correct" if mark == RIGHT else "incorrect"].append(words)
-        right, wrong = len(found[-1]["correct"]), len(found[-1]["incorrect"])
-        return right / max(1, right + wrong), found
+                for entry in (result, results[-1]):
+                    entry["correct" if mark == RIGHT else "incorrect"].append(words)
+        right, wrong = len(results[-1]["correct"]), len(results[-1]["incorrect"])
+        return right / max(1, right + wrong), results
 
     def evaluate_word_pairs(
         self, pairs: Any, restrict_vocab: int = 300000, case_insensitive: bool = True
     ) -> tuple[tuple[float, float], tuple[float, float], float]:
-        given = load_set(pairs)
-        if not isinstance(given, SimilaritySet):
+        loaded = load_set(pairs)
+        if not isinstance(loaded, SimilaritySet):
             raise ValueError(f"{pairs} holds analogies, not pairs of words with scores")
         case, vectors = _case(case_insensitive), WordVectors(self.index_to_key, self.vectors)
-        found = evaluate_similarity(vectors, given.pairs, restrict_vocab=restrict_vocab, case=case)
-        (r, rho), n = (found.pearson, found.spearman), found.covered
+        rated = evaluate_similarity(vectors, loaded.pairs, restrict_vocab=restrict_vocab, case=case)
+        (r, rho), n = (rated.pearson, rated.spearman), rated.covered
         if r is None or rho is None:
             raise ValueError(f"{pairs} has fewer than two pairs whose words are among the vectors")
-        return (r, p_value(r, n)), (rho, p_value(rho, n)), 100 * (1 - n / found.total)
+        return (r, p_value(r, n)), (rho, p_value(rho, n)), 100 * (1 - n / rated.total)
 
 
 def load_facebook_vectors(path: Any, encoding: str = "utf-8") -> KeyedVectors:
@@ -194,8 +194,8 @@ def load_facebook_vectors(path: Any, encoding: str = "utf-8") -> KeyedVectors:
 def _listed(keys: Any) -> list[Any]:
     if keys is None:
         return []
-    one = is_key(keys) or (isinstance(keys, np.ndarray) and keys.ndim == 1)
-    return [keys] if one else list(keys)
+    single = is_key(keys) or (isinstance(keys, np.ndarray) and keys.ndim == 1)
+    return [keys] if single else list(keys)
 
 
 def _case(case_insensitive: bool) -> str:

@@ -70,23 +70,23 @@ class Storage:
         self.add_vectors(keys, weights, replace=True)
 
     def get_index(self, key: Any, default: int | None = None) -> int:
-        found = self.key_to_index.get(key, default) if isinstance(key, str) else default
+        index = self.key_to_index.get(key, default) if isinstance(key, str) else default
         if isinstance(key, (int, np.integer)) and 0 <= key < len(self):
-            found = int(key)
-        if found is None:
+            index = int(key)
+        if index is None:
             raise KeyError(f"Key '{key}' not present")
-        return found
+        return index
 
     def get_vector(self, key: Any, norm: bool = False) -> np.ndarray:
         if (unseen := self._unseen(key)) is not None:
             vector = unseen.means([key])[0]
             return np.asarray(vector / np.linalg.norm(vector) if norm else vector)
-        found = self.vectors[self.get_index(key)]
+        row = self.vectors[self.get_index(key)]
         if norm:
             self.fill_norms()
-            found = found / self.norms[self.get_index(key)]
-        found.setflags(write=False)
-        return found  # type: ignore[no-any-return]
+            row = row / self.norms[self.get_index(key)]
+        row.setflags(write=False)
+        return row  # type: ignore[no-any-return]
 
     def get_vecattr(self, key: Any, attr: str) -> Any:
         return self.expandos[attr][self.get_index(key)]
@@ -109,10 +109,10 @@ class Storage:
         self.index_to_key += [key for key, new in zip(keys, is_new, strict=True) if new]
         self.key_to_index.update({key: i for i, key in enumerate(self.index_to_key) if i >= before})
         self.vectors = np.vstack([self.vectors, rows[is_new]])
-        given = {name: np.asarray(values)[is_new] for name, values in (extras or {}).items()}
-        for name, values in {**given, **self.expandos}.items():
+        added = {name: np.asarray(values)[is_new] for name, values in (extras or {}).items()}
+        for name, values in {**added, **self.expandos}.items():
             self.expandos[name] = np.zeros(len(self), values.dtype)
-            self.expandos[name][before:] = given.get(name, 0)
+            self.expandos[name][before:] = added.get(name, 0)
             self.expandos[name][:before] = values if len(values) == before else 0
         self.norms = None
 
@@ -174,10 +174,10 @@ class Storage:
             pairs = (line.rstrip(" \t\r").replace("\t", " ").rpartition(" ") for line in lines)
             of = {word: count for word, _, count in pairs if word}
             counts = np.array([int(of.get(word, 0)) for word in read.words])
-        found = cls(read.dim, datatype)
-        found.add_vectors(read.words, read.matrix, None if counts is None else {"count": counts})
-        found.ngrams = read.ngrams
-        return found
+        vectors = cls(read.dim, datatype)
+        vectors.add_vectors(read.words, read.matrix, None if counts is None else {"count": counts})
+        vectors.ngrams = read.ngrams
+        return vectors
 
     def save(self, fname: Any, **options: Any) -> None:
         """Writes one archive of arrays; gensim's options for pickles are ignored."""
@@ -189,19 +189,19 @@ class Storage:
 
     def arrays(self) -> dict[str, np.ndarray]:
         keys = np.frombuffer(json.dumps(self.index_to_key).encode(), np.uint8)
-        more = {f"of.{name}": values for name, values in self.expandos.items()}
+        extras = {f"of.{name}": values for name, values in self.expandos.items()}
         if self.ngrams is not None:
-            more |= {"ngrams": np.array(self.ngrams.ngrams), "buckets": self.ngrams.rows}
-            more |= {} if self.ngrams.learnt is None else {"learnt": self.ngrams.learnt}
-        return {"keys": keys, "vectors": self.vectors, **more}
+            extras |= {"ngrams": np.array(self.ngrams.ngrams), "buckets": self.ngrams.rows}
+            extras |= {} if self.ngrams.learnt is None else {"learnt": self.ngrams.learnt}
+        return {"keys": keys, "vectors": self.vectors, **extras}
 
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Self:
         rows = arrays["vectors"]
-        found = cls(rows.shape[1], rows.dtype)
-        extras = {name[3:]: each for name, each in arrays.items() if name.startswith("of.")}
-        found.add_vectors(json.loads(arrays["keys"].tobytes()), rows, extras)
+        vectors = cls(rows.shape[1], rows.dtype)
+        extras = {name[3:]: values for name, values in arrays.items() if name.startswith("of.")}
+        vectors.add_vectors(json.loads(arrays["keys"].tobytes()), rows, extras)
         if "ngrams" in arrays:
             ngrams = Ngrams(*arrays["ngrams"].tolist())
-            found.ngrams = NgramRows(ngrams, arrays["buckets"], arrays.get("learnt"))
-        return found
+            vectors.ngrams = NgramRows(ngrams, arrays["buckets"], arrays.get("learnt"))
+        return vectors

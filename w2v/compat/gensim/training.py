@@ -40,8 +40,8 @@ class Watch:
 
     def tell(self, moment: str) -> None:
         """Calls the method `moment` of every callback."""
-        for each in self.callbacks:
-            getattr(each, moment)(self.model)
+        for callback in self.callbacks:
+            getattr(callback, moment)(self.model)
 
 
 def safe_name(word: str) -> str:
@@ -67,14 +67,14 @@ def count_words(source: Any, max_vocab_size: int | None) -> tuple[Mapping[str, i
     """Returns the counts of the words, the number of all words, and the number of sentences."""
     if isinstance(source, Paths):
         with read_corpus(source, build_config({"corpus": tuple(source)}).corpus) as store:
-            known = store.vocabulary
-            counts = Counter(dict(zip(known.words, known.counts.tolist(), strict=True)))
+            vocabulary = store.vocabulary
+            counts = Counter(dict(zip(vocabulary.words, vocabulary.counts.tolist(), strict=True)))
             return counts, store.n_words, store.n_lines
     counts, n_words, number, least = Counter(), 0, 0, 1
     for number, sentence in enumerate(source, 1):
         if number == 1 and isinstance(sentence, str):
-            what = "a list of words (usually unicode strings)"
-            logger.warning("Each 'sentences' item should be %s.", what)
+            expected = "a list of words (usually unicode strings)"
+            logger.warning("Each 'sentences' item should be %s.", expected)
         n_words += len(sentence)
         counts.update(sentence)
         if max_vocab_size and len(counts) > max_vocab_size:  # pruned as in gensim
@@ -97,9 +97,9 @@ def train(
         corpus: Any = ([names.get(word, word) for word in sentence] for sentence in source)
         if isinstance(source, Paths):
             corpus = [Path(each) for each in source]
-        given: Any = {**settings, "sample": sample, "init": start}
+        arguments: Any = {**settings, "sample": sample, "init": start}
         try:
-            return api.train(corpus, callbacks=[watch], progress=False, **given)
+            return api.train(corpus, callbacks=[watch], progress=False, **arguments)
         except NothingToLearnError:
             continue
     return None

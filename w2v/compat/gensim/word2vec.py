@@ -73,15 +73,15 @@ class Word2Vec:
         max_final_vocab: int | None = None,
         shrink_windows: bool = True,
     ) -> None:
-        given = {k: v.item() if isinstance(v, np.generic) else v for k, v in locals().items()}
+        arguments = {k: v.item() if isinstance(v, np.generic) else v for k, v in locals().items()}
         for name, only in (("null_word", 0), ("sorted_vocab", 1), ("shrink_windows", 1)):
-            if given[name] != only:
-                raise TypeError(f"{name}={given[name]!r} is not supported: it is always {only}")
+            if arguments[name] != only:
+                raise TypeError(f"{name}={arguments[name]!r} is not supported: it is always {only}")
         for name in ("vector_size", "window", "workers", "epochs", "batch_words"):
-            least = int(name != "workers")
-            if not isinstance(given[name], int) or given[name] < least:
-                raise ValueError(f"{name}={given[name]!r} is not a whole number of {least} or more")
-        self.__dict__.update({k: v for k, v in given.items() if k not in NO_SETTINGS})
+            value, least = arguments[name], int(name != "workers")
+            if not isinstance(value, int) or value < least:
+                raise ValueError(f"{name}={value!r} is not a whole number of {least} or more")
+        self.__dict__.update({k: v for k, v in arguments.items() if k not in NO_SETTINGS})
         self.seed = np.random.default_rng().integers(2**31).item() if seed is None else seed
         self.corpus_count = self.corpus_total_words = 0
         self.effective_min_count = min_count
@@ -111,8 +111,8 @@ class Word2Vec:
         progress_per: int = 10000,
         trim_rule: Rule | None = None,
     ) -> None:
-        found = count_words(source_of(corpus_iterable, corpus_file), self.max_vocab_size)
-        counts, self.corpus_total_words, self.corpus_count = found
+        counted = count_words(source_of(corpus_iterable, corpus_file), self.max_vocab_size)
+        counts, self.corpus_total_words, self.corpus_count = counted
         self._take(counts, update, trim_rule)
 
     def build_vocab_from_freq(
@@ -132,13 +132,13 @@ class Word2Vec:
             least = max(least, first_left_out + 1)
         self.effective_min_count = least
         merged = Counter(self._counts()) if update else Counter()
-        old, known = self.wv, list(merged)
+        old, words = self.wv, list(merged)
         for word, count in counts.items():
             verdict = rule(word, count, least) if rule else RULE_DEFAULT
             if verdict == RULE_KEEP or (verdict == RULE_DEFAULT and count >= least):
                 merged[word] += count
         self._allocate(merged)
-        rows = [self.wv.key_to_index[word] for word in known]
+        rows = [self.wv.key_to_index[word] for word in words]
         self.wv.vectors[rows] = old.vectors[: len(rows)]
         for name, earlier in list(self._output.items()):
             del self._output[name]
@@ -274,8 +274,8 @@ class Word2Vec:
     def load(cls, fname: Any, mmap: str | None = None) -> Word2Vec:
         """Loads a model saved by `save`; its training can be continued."""
         facts, arrays = read_archive(fname, "Word2Vec")
-        found = cls()
-        found.__dict__.update(facts)
-        found.wv = KeyedVectors.of_arrays(arrays)
-        found._output = {name: rows for name, rows in arrays.items() if name.startswith("output.")}
-        return found
+        model = cls()
+        model.__dict__.update(facts)
+        model.wv = KeyedVectors.of_arrays(arrays)
+        model._output = {name: rows for name, rows in arrays.items() if name.startswith("output.")}
+        return model

@@ -60,11 +60,11 @@ class Transformer(Body):
         rows = dropout(self.widen(embedded.transpose(0, 1)), self.dropout, self.training)
         mask = self.mask(before, length, rows)
         turns = self.turns(before + length, rows) if self.rotary else None
-        kept = max(0, before + length - self.context + 1)
+        oldest = max(0, before + length - self.context + 1)
         memories = []
         for block, past in zip(self.blocks, memory, strict=True):
             rows, both = block(rows, past.to(rows.dtype), mask, turns)
-            memories.append(both[:, :, :, kept:])
+            memories.append(both[:, :, :, oldest:])
         return self.norm(rows).transpose(0, 1), (torch.stack(memories),)
 
     def mask(self, before: int, length: int, rows: Tensor) -> Tensor | None:
@@ -72,8 +72,8 @@ class Transformer(Body):
         outside the window; None if plain causal attention is right."""
         if not before and length <= self.context and self.distance_scores is None:
             return None
-        places = torch.arange(before + length, device=rows.device)
-        distance = places[before:, None] - places
+        positions = torch.arange(before + length, device=rows.device)
+        distance = positions[before:, None] - positions
         hidden = (distance < 0) | (distance >= self.context)
         if self.distance_scores is None:
             return rows.new_zeros(1, *distance.shape).masked_fill_(hidden, -torch.inf)
@@ -107,14 +107,15 @@ class Block(nn.Module):
         """Returns (rows, keys and values [B, 2, heads, S + T, d]) for rows [B, T, width] and past
         keys and values [B, 2, heads, S, d]."""
         batch, length, width = rows.shape
-        made = self.attend_in(self.attend_norm(rows)).view(batch, length, 3, self.heads, -1)
-        query, *new = made.permute(2, 0, 3, 1, 4)
+        projected = self.attend_in(self.attend_norm(rows)).view(batch, length, 3, self.heads, -1)
+        query, *new = projected.permute(2, 0, 3, 1, 4)
         both = torch.cat([past, torch.stack(new, 1)], 3)
         key, value = both[:, 0], both[:, 1]
         if turns is not None:
             query, key = turned(query, turns), turned(key, turns)
-        seen = F.scaled_dot_product_attention(query, key, value, mask, is_causal=mask is None)
-        rows = rows + self.drop(self.attend_out(seen.transpose(1, 2).reshape(batch, length, width)))
+        attended = F.scaled_dot_product_attention(query, key, value, mask, is_causal=mask is None)
+        attended = attended.transpose(1, 2).reshape(batch, length, width)
+        rows = rows + self.drop(self.attend_out(attended))
         return rows + self.drop(self.shrink(F.gelu(self.widen(self.widen_norm(rows))))), both
 
     def drop(self, rows: Tensor) -> Tensor:

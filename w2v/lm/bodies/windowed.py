@@ -33,7 +33,7 @@ class _Windowed(Body):
         """Returns the windows [T, B, context · dim], oldest token first, and the new state."""
         read = torch.cat([state[0].to(embedded.dtype), embedded])
         length = len(embedded)
-        windows = torch.cat([read[place : place + length] for place in range(self.context)], 2)
+        windows = torch.cat([read[offset : offset + length] for offset in range(self.context)], 2)
         return windows, (read[len(read) - self.context + 1 :],)
 
 

@@ -52,8 +52,8 @@ def adaptive_log_prob(
     a cluster without targets is skipped, and its weights get no gradient.
     """
     if whole_batch(target)[1]:  # vmap hides the values, and with them the clusters
-        found = rows_for(all_log_prob(hidden, weights, cutoffs), row_of)
-        return found.gather(1, target[:, None])[:, 0]
+        log_prob = rows_for(all_log_prob(hidden, weights, cutoffs), row_of)
+        return log_prob.gather(1, target[:, None])[:, 0]
     with torch.autocast(hidden.device.type, enabled=False):
         hidden = hidden.to(weights.head.dtype)
         # 0 means in the head
@@ -107,8 +107,8 @@ def best_classes(
                 continue
             log_p = tail_log_prob(hidden[rows], tail) + clusters[rows, i, None]
             log_p, within = log_p.topk(min(k, log_p.shape[1]), dim=1)
-            best[rows], place = torch.cat([best[rows], log_p], 1).topk(k, dim=1)
-            ids[rows] = torch.cat([ids[rows], within + cutoffs[i]], 1).gather(1, place)
+            best[rows], columns = torch.cat([best[rows], log_p], 1).topk(k, dim=1)
+            ids[rows] = torch.cat([ids[rows], within + cutoffs[i]], 1).gather(1, columns)
         return ids, best
 
 

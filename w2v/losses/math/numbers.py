@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from w2v.sampling.given import short
 
-Given = Sequence[Tensor | None]
+Tensors = Sequence[Tensor | None]
 # error messages of PyTorch for operations that vmap does not support
 HIDDEN = re.compile("vmap|batching rule|data pointer|storage|setup_context|broadcast shape", re.I)
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -30,25 +30,25 @@ def eager(function: Function) -> Function:
     runs eagerly), because the function branches on values and calls libraries that the compiler
     does not know. Raises ValueError if an argument annotated as Tensor is not a dense tensor or is
     on another device than the others, or for operations that torch.func.vmap does not support."""
-    declared = enumerate(inspect.signature(function).parameters.values())
+    declared, empty = inspect.signature(function).parameters.values(), inspect.Parameter.empty
     tensors = [
-        (place, one.name, one.annotation == "Tensor | None")
-        for place, one in declared
-        if one.annotation in ("Tensor", "Tensor | None")
+        (index, parameter.name, parameter.annotation == "Tensor | None")
+        for index, parameter in enumerate(declared)
+        if parameter.annotation in ("Tensor", "Tensor | None")
     ]
 
-    def checked(*args: Any, **more: Any) -> Any:
-        given = {}
-        for place, name, optional in tensors:
-            value = args[place] if place < len(args) else more.get(name, inspect.Parameter.empty)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        values = {}
+        for index, name, optional in tensors:
+            value = args[index] if index < len(args) else kwargs.get(name, empty)
             # Python itself reports a missing argument
-            if value is not inspect.Parameter.empty and not (value is None and optional):
-                given[name] = value
-        check_tensors(**given)
+            if value is not empty and not (value is None and optional):
+                values[name] = value
+        check_tensors(**values)
         if not transformed():
-            return function(*args, **more)
+            return function(*args, **kwargs)
         try:
-            return function(*args, **more)
+            return function(*args, **kwargs)
         except RuntimeError as error:
             if not (under_vmap() and HIDDEN.search(str(error))):
                 raise
@@ -56,18 +56,18 @@ def eager(function: Function) -> Function:
             raise ValueError(f"{cause}: call it with the whole batch, outside of vmap") from error
 
     @functools.wraps(function)
-    def call(*args: Any, **more: Any) -> Any:
+    def call(*args: Any, **kwargs: Any) -> Any:
         if torch.compiler.is_compiling():
-            return torch.compiler.disable(checked)(*args, **more)  # type: ignore[no-untyped-call]
-        return checked(*args, **more)
+            return torch.compiler.disable(checked)(*args, **kwargs)  # type: ignore[no-untyped-call]
+        return checked(*args, **kwargs)
 
     return call  # type: ignore[return-value]
 
 
-def check_tensors(**given: object) -> None:
+def check_tensors(**values: object) -> None:
     """Raises ValueError unless each named value is a dense tensor, all on the same device."""
     first: tuple[str, torch.device] | None = None
-    for name, value in given.items():
+    for name, value in values.items():
         if not isinstance(value, Tensor):
             raise ValueError(f"{name} is a {type(value).__name__}, it must be a tensor")
         if value.layout != torch.strided or value.is_nested or value.is_quantized:
@@ -75,13 +75,13 @@ def check_tensors(**given: object) -> None:
             raise ValueError(f"{name} is a {kind} tensor, it must be a dense one")
         first = first or (name, value.device)
         if value.device != first[1]:
-            places = f"{first[0]} is on {first[1]} and {name} on {value.device}"
-            raise ValueError(f"{places}, they must be on one device")
+            devices = f"{first[0]} is on {first[1]} and {name} on {value.device}"
+            raise ValueError(f"{devices}, they must be on one device")
 
 
-def check_floating(**given: Tensor | None) -> None:
+def check_floating(**tensors: Tensor | None) -> None:
     """Raises ValueError unless each named tensor is floating point or None."""
-    for name, tensor in given.items():
+    for name, tensor in tensors.items():
         if tensor is not None and not tensor.is_floating_point():
             raise ValueError(f"{name} is {tensor.dtype}, it must be floating point")
 
@@ -120,8 +120,8 @@ def checked_number(
         number = float("nan")
     if not low <= number <= high or (above and number == low):
         bounds = f"{low:g} to {high:g}" if high != float("inf") else f"{low:g} or more"
-        wanted = f"a number above {low:g}" if above else f"a number, {bounds}"
-        raise ValueError(f"{name} is {short(value)}, it must be {wanted}")
+        expected = f"a number above {low:g}" if above else f"a number, {bounds}"
+        raise ValueError(f"{name} is {short(value)}, it must be {expected}")
     return number
 
 
@@ -153,7 +153,7 @@ def under_vmap() -> bool:
     """Returns whether torch.func.vmap is one of the active transformations."""
     kinds = torch._C._functorch.TransformType
     stack = torch._C._functorch.get_interpreter_stack() or ()
-    return any(each.key() == kinds.Vmap for each in stack)
+    return any(level.key() == kinds.Vmap for level in stack)
 
 
 def whole_batch(tensor: Tensor) -> tuple[Tensor, bool]:
@@ -189,7 +189,7 @@ def log_add(a: Tensor, b: Tensor) -> Tensor:
 
 
 def gradients_again(
-    plain: Callable[..., Given], inputs: Given, wanted: Sequence[bool], gradients: Given
+    plain: Callable[..., Tensors], inputs: Tensors, needed: Sequence[bool], gradients: Tensors
 ) -> list[Tensor | None]:
     """Returns gradients that can be differentiated again, for the backward pass of a Function with
     create_graph=True or with batched gradients.
@@ -202,14 +202,14 @@ def gradients_again(
         inputs = [None if x is None else x.view_as(x) for x in inputs]
         results = plain(*inputs)
     pairs = [pair for pair in zip(results, gradients, strict=True) if pair[1] is not None]
-    results, given = zip(*pairs, strict=True)
-    chosen = [x for x, want in zip(inputs, wanted, strict=True) if x is not None and want]
-    more: Any = {"create_graph": torch.is_grad_enabled(), "allow_unused": True}
-    found = iter(torch.autograd.grad(results, chosen, given, **more))
-    return [next(found) if want else None for want in wanted]
+    results, d_results = zip(*pairs, strict=True)
+    chosen = [x for x, want in zip(inputs, needed, strict=True) if x is not None and want]
+    options: Any = {"create_graph": torch.is_grad_enabled(), "allow_unused": True}
+    computed = iter(torch.autograd.grad(results, chosen, d_results, **options))
+    return [next(computed) if want else None for want in needed]
 
 
-def again(gradients: Given) -> bool:
+def again(gradients: Tensors) -> bool:
     """Returns whether a backward pass with these gradients must use `gradients_again`, because it
     will itself be differentiated or the gradients are batched."""
     batched = torch._C._functorch.is_legacy_batchedtensor

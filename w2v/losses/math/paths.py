@@ -41,14 +41,14 @@ class Paths(NamedTuple):
         lengths = self.starts[target + 1] - first
         if distant(target) and longest <= LONGEST:
             step = torch.arange(longest, device=target.device)
-            places = first[:, None] + torch.minimum(step, lengths[:, None] - 1)
-            signs = self.signs[places].masked_fill_(step >= lengths[:, None], 0)
+            steps = first[:, None] + torch.minimum(step, lengths[:, None] - 1)
+            signs = self.signs[steps].masked_fill_(step >= lengths[:, None], 0)
             starts = torch.arange(len(target) + 1, device=target.device) * longest
-            return Paths(starts, self.nodes[places].view(-1), signs.view(-1), row_of)
+            return Paths(starts, self.nodes[steps].view(-1), signs.view(-1), row_of)
         starts = offsets(lengths)
-        place = torch.arange(int(starts[-1]), device=target.device)
-        place += torch.repeat_interleave(first - starts[:-1], lengths, output_size=len(place))
-        return Paths(starts, self.nodes[place], self.signs[place], row_of)
+        step_of = torch.arange(int(starts[-1]), device=target.device)
+        step_of += torch.repeat_interleave(first - starts[:-1], lengths, output_size=len(step_of))
+        return Paths(starts, self.nodes[step_of], self.signs[step_of], row_of)
 
     def rows(self) -> tuple[Tensor, Tensor]:
         """Returns (the path number of each step [P], its hidden row [P])."""
@@ -107,9 +107,9 @@ class _PathLoss(torch.autograd.Function):
         part = max(1, (GATHER if hidden.device.type == "cpu" else DEVICE_GATHER) // hidden.shape[1])
         z = hidden.new_empty(len(nodes))
         for p in range(0, len(nodes), part):
-            here = slice(p, p + part)
-            rows = weight.index_select(0, nodes[here])
-            z[here] = (rows * hidden.index_select(0, row[here])).sum(1)
+            chunk = slice(p, p + part)
+            rows = weight.index_select(0, nodes[chunk])
+            z[chunk] = (rows * hidden.index_select(0, row[chunk])).sum(1)
         if bias is not None:
             z += bias.reshape(-1).index_select(0, nodes)
         z *= paths.signs
@@ -121,25 +121,25 @@ class _PathLoss(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, d_loss: Tensor) -> tuple[Tensor | None, ...]:
         hidden, weight, bias, residual, path, row, starts, nodes, signs, row_of = ctx.saved_tensors
-        wanted = ctx.needs_input_grad[:3]
+        needed = ctx.needs_input_grad[:3]
         if again((d_loss,)):
             plain = partial(_plain_loss, Paths(starts, nodes, signs, row_of))
-            return *gradients_again(plain, (hidden, weight, bias), wanted, (d_loss,)), None, None
+            return *gradients_again(plain, (hidden, weight, bias), needed, (d_loss,)), None, None
         d_z = -residual * d_loss.index_select(0, path)
         d_hidden = d_weight = d_bias = None
-        if wanted[0]:
+        if needed[0]:
             d_hidden = weighted_sums(weight, nodes, d_z, starts)
             if row_of is not None:
                 d_hidden = torch.zeros_like(hidden).index_add_(0, row_of, d_hidden)
-        if wanted[1] or wanted[2]:
+        if needed[1] or needed[2]:
             by_node, order = nodes.sort()
-            visited, place, times = runs(by_node, len(weight))
+            visited, index, times = runs(by_node, len(weight))
             d_z = d_z[order]
-            if wanted[1]:
+            if needed[1]:
                 d_rows = weighted_sums(hidden, row[order], d_z, offsets(times))
                 d_weight = _rows_gradient(visited, d_rows, weight.shape, ctx.sparse)
-            if wanted[2]:
-                d_nodes = d_z.new_zeros(len(visited)).index_add_(0, place, d_z)
+            if needed[2]:
+                d_nodes = d_z.new_zeros(len(visited)).index_add_(0, index, d_z)
                 d_nodes = d_nodes.reshape(-1, *bias.shape[1:])
                 d_bias = _rows_gradient(visited, d_nodes, bias.shape, ctx.sparse)
         return d_hidden, d_weight, d_bias, None, None
@@ -151,9 +151,10 @@ def runs(ordered: Tensor, most: int) -> tuple[Tensor, Tensor, Tensor]:
     count 0, until there are min(`most`, P) of them; there are never more than `most`."""
     if not distant(ordered):
         return ordered.unique_consecutive(True, True)  # type: ignore[no-untyped-call,no-any-return]
-    place = (ordered.diff(prepend=ordered[:1]) != 0).cumsum(0)
-    found = ordered[-1:].expand(min(most, len(ordered))).clone().scatter_(0, place, ordered)
-    return found, place, torch.zeros_like(found).index_add_(0, place, torch.ones_like(ordered))
+    index = (ordered.diff(prepend=ordered[:1]) != 0).cumsum(0)
+    distinct = ordered[-1:].expand(min(most, len(ordered))).clone().scatter_(0, index, ordered)
+    times = torch.zeros_like(distinct).index_add_(0, index, torch.ones_like(ordered))
+    return distinct, index, times
 
 
 def weighted_sums(matrix: Tensor, rows: Tensor, factors: Tensor, bounds: Tensor) -> Tensor:
@@ -161,13 +162,13 @@ def weighted_sums(matrix: Tensor, rows: Tensor, factors: Tensor, bounds: Tensor)
     [len(bounds) - 1, D]."""
     if not len(rows):
         return matrix.new_zeros(len(bounds) - 1, matrix.shape[1])
-    more: dict[str, Any] = {"mode": "sum", "include_last_offset": True}
-    return F.embedding_bag(rows.long(), matrix, bounds, per_sample_weights=factors, **more)
+    options: dict[str, Any] = {"mode": "sum", "include_last_offset": True}
+    return F.embedding_bag(rows.long(), matrix, bounds, per_sample_weights=factors, **options)
 
 
 def _rows_gradient(rows: Tensor, values: Tensor, shape: torch.Size, sparse: bool) -> Tensor:
     """Returns a gradient of this shape: `values` in `rows` (as returned by `runs`), else 0."""
     if sparse:
-        more: Any = {"is_coalesced": not distant(rows), "check_invariants": False}
-        return torch.sparse_coo_tensor(rows[None].long(), values, shape, **more)
+        options: Any = {"is_coalesced": not distant(rows), "check_invariants": False}
+        return torch.sparse_coo_tensor(rows[None].long(), values, shape, **options)
     return values.new_zeros(shape).index_add_(0, rows.long(), values)

@@ -82,16 +82,16 @@ def cross_entropy(true: Tensor, noise: Tensor) -> Tensor:
     return -F.log_softmax(torch.cat([true, noise], 1), 1)[:, : true.shape[1]].mean(1)
 
 
-def _logistic_residuals(true: Tensor, noise: Tensor, wanted: bool) -> Residuals:
+def _logistic_residuals(true: Tensor, noise: Tensor, needed: bool) -> Residuals:
     """`logistic` with the residuals sigmoid(z) - 1 / T of labels, sigmoid(z) of noise words."""
     loss = logistic(true, noise)
-    if not wanted:
+    if not needed:
         return loss, None, None, None
     # sigmoid(z) - 1 / T, without losing digits for a large z
     return loss, (1 - 1 / true.shape[1]) - torch.sigmoid(-true), noise.sigmoid_(), None
 
 
-def _softmax_residuals(true: Tensor, noise: Tensor, wanted: bool) -> Residuals:
+def _softmax_residuals(true: Tensor, noise: Tensor, needed: bool) -> Residuals:
     """`cross_entropy` with the residuals softmax - 1 / T of labels, softmax of noise words."""
     top = torch.maximum(true.amax(1, keepdim=True), noise.amax(1, keepdim=True))
     below = true - top
@@ -99,7 +99,7 @@ def _softmax_residuals(true: Tensor, noise: Tensor, wanted: bool) -> Residuals:
     powers = below.exp()
     total = noise.sum(1, keepdim=True).add_(powers.sum(1, keepdim=True))
     loss = (total.log() - below).mean(1)
-    if not wanted:
+    if not needed:
         return loss, None, None, None
     return loss, powers.sub_(total, alpha=1 / true.shape[1]), noise, total.reciprocal_()[:, 0]
 
@@ -160,9 +160,9 @@ class _SampledLoss(torch.autograd.Function):
             noise.masked_fill_(taken.removed, REMOVED)
         elif taken.removed is not None:
             noise.view(-1).index_fill_(0, taken.removed, REMOVED)
-        wanted = grad and any(ctx.needs_input_grad)
-        loss, d_true, d_noise, scale = taken.link.residuals(true, noise, wanted)
-        if wanted:
+        needed = grad and any(ctx.needs_input_grad)
+        loss, d_true, d_noise, scale = taken.link.residuals(true, noise, needed)
+        if needed:
             ctx.save_for_backward(hidden, rows, offset, d_true, d_noise, scale)
             ctx.taken, ctx.kind = taken, kind
         return loss
@@ -170,43 +170,43 @@ class _SampledLoss(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         hidden, rows, offset, d_true, d_noise, scale = ctx.saved_tensors
-        taken, kind, dtype, wanted = ctx.taken, ctx.kind, d_true.dtype, ctx.needs_input_grad[:3]
+        taken, kind, dtype, needed = ctx.taken, ctx.kind, d_true.dtype, ctx.needs_input_grad[:3]
         if again((gradient,)):
             plain, inputs = partial(_plain_loss, taken), (hidden, rows, offset)
-            return *gradients_again(plain, inputs, wanted, (gradient,)), None, None
-        (N, T), D, own = d_true.shape, rows.shape[1], taken.sets > 1
+            return *gradients_again(plain, inputs, needed, (gradient,)), None, None
+        (N, T), D, per_row = d_true.shape, rows.shape[1], taken.sets > 1
         gradient = (gradient if scale is None else gradient * scale)[:, None]
         d_true, d_noise = d_true * gradient, d_noise * gradient
         if taken.row_of is not None:
             d_noise = _sums(d_noise, taken.row_of, len(hidden))
         factors, of_labels = d_noise.to(kind), rows[: N * T].to(dtype)
         d_hidden = d_rows = d_offset = None
-        if wanted[0]:
+        if needed[0]:
             of_noise = rows[N * T :].to(kind)
-            if own:
+            if per_row:
                 d_hidden = torch.bmm(factors[:, None], of_noise.view(taken.sets, -1, D))[:, 0]
             else:
                 d_hidden = linear(factors, of_noise.t())
             d_hidden = d_hidden.to(dtype)
             if taken.row_of is not None:
-                each = (of_labels.view(N, T, D) * d_true[:, :, None]).sum(1)
-                d_hidden.index_add_(0, taken.row_of, each)
+                products = (of_labels.view(N, T, D) * d_true[:, :, None]).sum(1)
+                d_hidden.index_add_(0, taken.row_of, products)
             elif T == 1:
                 d_hidden.addcmul_(of_labels, d_true)
             else:
                 d_hidden += (of_labels.view(N, T, D) * d_true[:, :, None]).sum(1)
             d_hidden = d_hidden.to(hidden.dtype)
-        if wanted[1]:
+        if needed[1]:
             h, d_rows = rows_for(hidden, taken.row_of).to(dtype), d_true.new_empty(rows.shape)
             torch.mul(h[:, None], d_true[:, :, None], out=d_rows[: N * T].view(N, T, D))
-            if own:
-                each = hidden.to(dtype)[:, None] * d_noise[:, :, None]
-                d_rows[N * T :] = each.view(-1, D)
+            if per_row:
+                products = hidden.to(dtype)[:, None] * d_noise[:, :, None]
+                d_rows[N * T :] = products.view(-1, D)
             else:
                 d_rows[N * T :] = outer(factors, hidden.to(kind))
             d_rows = d_rows.to(rows.dtype)
-        if wanted[2]:
-            d_offset = d_noise.view(-1) if own else d_noise.sum(0)
+        if needed[2]:
+            d_offset = d_noise.view(-1) if per_row else d_noise.sum(0)
             d_offset = torch.cat([d_true.view(-1), d_offset]).to(offset.dtype)
         return d_hidden, d_rows, d_offset, None, None
 
@@ -247,12 +247,12 @@ class _SparseRows(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (ids,) = ctx.saved_tensors
-        given = zip(gradients, ctx.shapes, ctx.needs_input_grad[1:], strict=True)
+        triples = zip(gradients, ctx.shapes, ctx.needs_input_grad[1:], strict=True)
         double = again(gradients)  # sparse gradients cannot be differentiated again
 
-        def made(gradient: Tensor, shape: torch.Size) -> Tensor:
+        def of_table(gradient: Tensor, shape: torch.Size) -> Tensor:
             if double:
                 return gradient.new_zeros(shape).index_add(0, ids, gradient)
             return torch.sparse_coo_tensor(ids[None], gradient, shape, check_invariants=False)
 
-        return None, *(made(own, shape) if wanted else None for own, shape, wanted in given)
+        return None, *(of_table(d, shape) if needed else None for d, shape, needed in triples)

@@ -22,7 +22,7 @@ from torch import Tensor
 from w2v.losses.math.blocks import Asked, Problem, floor_of
 from w2v.losses.math.exponentials import exponentials, shares
 from w2v.losses.math.numbers import (
-    Given,
+    Tensors,
     accumulate_dtype,
     again,
     gradients_again,
@@ -38,7 +38,7 @@ BLOCK_ROWS, BLOCK_CLASSES = (768, 4096)
 # with fewer rows at a time, adding to the whole weight gradient costs more than computing z again
 EAGER_ROWS = 256
 EAGER_MOST_ROWS = 2048
-Wanted = tuple[bool, ...]
+Needed = tuple[bool, ...]
 DEVICE_BYTES = 512 << 20  # size of a block on a GPU
 
 
@@ -52,11 +52,11 @@ def _block_size(hidden: Tensor, num_classes: int) -> tuple[int, int]:
 def _eager_size(hidden: Tensor, num_classes: int, dtype: torch.dtype) -> tuple[int, int] | None:
     """Returns (rows, classes) of a block if the blocks of some rows are kept for the gradients;
     None: keeping them does not pay."""
-    there, row_bytes = distant(hidden), num_classes * dtype.itemsize
-    rows = DEVICE_BYTES // row_bytes if there else min(HELD_BYTES // row_bytes, EAGER_MOST_ROWS)
+    on_gpu, row_bytes = distant(hidden), num_classes * dtype.itemsize
+    rows = DEVICE_BYTES // row_bytes if on_gpu else min(HELD_BYTES // row_bytes, EAGER_MOST_ROWS)
     if rows < min(EAGER_ROWS, len(hidden)):
         return None
-    if there:
+    if on_gpu:
         return rows, num_classes
     classes = BLOCK_ROWS * BLOCK_CLASSES // max(min(rows, len(hidden)), 1)
     return rows, max(classes, BLOCK_CLASSES // 2)
@@ -71,11 +71,11 @@ class Gradients:
     bias: Tensor | None
 
     @classmethod
-    def zeros(cls, wanted: Wanted, problem: Problem) -> Gradients:
+    def zeros(cls, needed: Needed, problem: Problem) -> Gradients:
         of = problem.hidden, problem.weight, problem.bias
-        more: dict[str, Any] = {"dtype": problem.dtype, "memory_format": torch.contiguous_format}
-        chosen = (x if want else None for x, want in zip(of, wanted, strict=True))
-        return cls(*(None if x is None else torch.zeros_like(x, **more) for x in chosen))
+        options: dict[str, Any] = {"dtype": problem.dtype, "memory_format": torch.contiguous_format}
+        inputs = (x if want else None for x, want in zip(of, needed, strict=True))
+        return cls(*(None if x is None else torch.zeros_like(x, **options) for x in inputs))
 
     def copy(self) -> Gradients:
         return Gradients(
@@ -85,8 +85,8 @@ class Gradients:
     def cast(self, problem: Problem) -> Iterator[Tensor | None]:
         """Yields each gradient in the dtype of its input."""
         of = problem.hidden, problem.weight, problem.bias
-        for made, x in zip((self.hidden, self.weight, self.bias), of, strict=True):
-            yield None if made is None or x is None else made.to(x.dtype)
+        for gradient, x in zip((self.hidden, self.weight, self.bias), of, strict=True):
+            yield None if gradient is None or x is None else gradient.to(x.dtype)
 
 
 class ScoreSums(torch.autograd.Function):
@@ -97,11 +97,11 @@ class ScoreSums(torch.autograd.Function):
     def forward(
         ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, asked: Asked
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        problem, wanted = Problem(hidden, weight, bias, asked), tuple(ctx.needs_input_grad[:3])
+        problem, needed = Problem(hidden, weight, bias, asked), tuple(ctx.needs_input_grad[:3])
         size = None
-        if asked.guess and any(wanted):
+        if asked.guess and any(needed):
             size = _eager_size(hidden, len(weight), asked.product)
-        grads = None if size is None else Gradients.zeros(wanted, problem)
+        grads = None if size is None else Gradients.zeros(needed, problem)
         counts = None
         if grads is not None and asked.row_of is not None:
             counts = problem.per_row(torch.ones_like(asked.target, dtype=problem.dtype))
@@ -117,22 +117,22 @@ class ScoreSums(torch.autograd.Function):
         return rows_for(total, asked.row_of), score, mean
 
     @staticmethod
-    def backward(ctx: Any, *given: Tensor | None) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *d_results: Tensor | None) -> tuple[Tensor | None, ...]:
         hidden, weight, bias, total, target, row_of = ctx.saved_tensors
         asked = Asked(target, row_of, *ctx.asked)
-        wanted = tuple(ctx.needs_input_grad[:3])
+        needed = tuple(ctx.needs_input_grad[:3])
         with torch.autocast(hidden.device.type, enabled=False):
-            if again(given):
+            if again(d_results):
                 inputs = hidden, weight, bias
-                return *gradients_again(partial(plain_sums, asked), inputs, wanted, given), None
-            made = ctx.grads
-            if made is not None and _comes_again():
-                made = made.copy()  # so that the next pass finds the same numbers
+                return *gradients_again(partial(plain_sums, asked), inputs, needed, d_results), None
+            grads = ctx.grads
+            if grads is not None and _comes_again():
+                grads = grads.copy()  # so that the next pass finds the same numbers
             else:
                 ctx.grads = None  # they are modified in place below
             problem = Problem(hidden, weight, bias, asked)
-            made = _all_gradients(problem, made, total, wanted, given)
-        return *made.cast(problem), None
+            grads = _all_gradients(problem, grads, total, needed, d_results)
+        return *grads.cast(problem), None
 
 
 def plain_sums(
@@ -151,29 +151,29 @@ def plain_sums(
 
 
 def _all_gradients(
-    problem: Problem, made: Gradients | None, total: Tensor, wanted: Wanted, given: Given
+    problem: Problem, grads: Gradients | None, total: Tensor, needed: Needed, d_results: Tensors
 ) -> Gradients:
-    """Returns the gradients for those `given` of total, score and mean. `made`: those computed in
-    the forward pass, or None."""
-    d_total, d_score, d_mean = given
+    """Returns the gradients for `d_results`, those of total, score and mean. grads: those
+    computed in the forward pass, or None."""
+    d_total, d_score, d_mean = d_results
     if d_total is None:
         d_total = total.new_zeros(len(problem.target))
     summed, per_row = problem.asked.summed, problem.per_row(d_total)
-    factor = None if made is None or summed else _common_factor(d_total)
-    if made is None or (factor is None and not summed):
-        made = _gradients(problem, total, per_row, wanted)
+    factor = None if grads is None or summed else _common_factor(d_total)
+    if grads is None or (factor is None and not summed):
+        grads = _gradients(problem, total, per_row, needed)
     elif factor is not None:
-        for sums in (made.weight, made.bias):
+        for sums in (grads.weight, grads.bias):
             # the factor is 1 for a summed loss: saves a pass over [V, D]
             if sums is not None and factor.item() != 1:
                 sums.mul_(factor)
-    if made.hidden is not None:
-        made.hidden.mul_(per_row[:, None])
+    if grads.hidden is not None:
+        grads.hidden.mul_(per_row[:, None])
     if d_score is not None:
-        add_scores(made, problem, d_score)
+        add_scores(grads, problem, d_score)
     if d_mean is not None:
-        _add_mean(made, problem, d_mean)
-    return made
+        _add_mean(grads, problem, d_mean)
+    return grads
 
 
 def _sums(
@@ -225,11 +225,11 @@ def _sums(
     return total, score
 
 
-def _gradients(problem: Problem, total: Tensor, per_row: Tensor, wanted: Wanted) -> Gradients:
+def _gradients(problem: Problem, total: Tensor, per_row: Tensor, needed: Needed) -> Gradients:
     """Returns the gradients of sum_u per_row[u] lse[u] for weight and bias, of lse[u] for row u of
     hidden; computes z again."""
     grid = problem.grid(_block_size(problem.hidden, len(problem.weight)))
-    grads = Gradients.zeros(wanted, problem)
+    grads = Gradients.zeros(needed, problem)
     for j, classes in enumerate(grid.classes):
         weight, bias = problem.weight_part(classes), problem.bias_part(classes)
         sums: Tensor | None = None
@@ -256,8 +256,8 @@ def _gradients(problem: Problem, total: Tensor, per_row: Tensor, wanted: Wanted)
 
 def _comes_again() -> bool:
     """Returns whether the graph is kept for another backward pass (retain_graph=True)."""
-    kept = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", None)
-    return kept is None or kept()
+    graph_is_kept = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", None)
+    return graph_is_kept is None or graph_is_kept()
 
 
 def _common_factor(d_total: Tensor) -> Tensor | None:

@@ -67,7 +67,7 @@ class _TopScores(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, d_values: Tensor, _: None, d_score: Tensor) -> tuple[Tensor | None, ...]:
         hidden, weight, bias, target, row_of, ids = ctx.saved_tensors
-        wanted = ctx.needs_input_grad[:3]
+        needed = ctx.needs_input_grad[:3]
         if again((d_values, d_score)):
 
             def plain(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -75,21 +75,21 @@ class _TopScores(torch.autograd.Function):
                 return z.gather(1, ids), z[row_numbers(z, row_of), target]
 
             inputs = hidden, weight, bias
-            return *gradients_again(plain, inputs, wanted, (d_values, d_score)), None, None
+            return *gradients_again(plain, inputs, needed, (d_values, d_score)), None, None
         dtype = d_score.dtype
         problem = Problem(hidden, weight, bias, Asked(target, row_of, product=dtype))
-        made = Gradients.zeros(wanted, problem)
+        grads = Gradients.zeros(needed, problem)
         with torch.autocast(hidden.device.type, enabled=False):
             row_bytes = ids.shape[1] * hidden.shape[1] * dtype.itemsize
             for start, end in spans_of(len(hidden), HELD_BYTES // (4 * row_bytes)):
                 part, grad = ids[start:end], d_values[start:end]
-                if made.hidden is not None:
+                if grads.hidden is not None:
                     rows = torch.bmm(grad[:, None, :], weight[part].to(dtype))
-                    made.hidden[start:end] = rows[:, 0]
-                if made.weight is not None:
+                    grads.hidden[start:end] = rows[:, 0]
+                if grads.weight is not None:
                     rows = grad[:, :, None] * hidden[start:end, None, :].to(dtype)
-                    made.weight.index_add_(0, part.flatten(), rows.flatten(0, 1))
-            if made.bias is not None:
-                made.bias.index_add_(0, ids.flatten(), d_values.flatten())
-            add_scores(made, problem, d_score)
-        return *made.cast(problem), None, None
+                    grads.weight.index_add_(0, part.flatten(), rows.flatten(0, 1))
+            if grads.bias is not None:
+                grads.bias.index_add_(0, ids.flatten(), d_values.flatten())
+            add_scores(grads, problem, d_score)
+        return *grads.cast(problem), None, None

@@ -93,10 +93,10 @@ class Stop(threading.Event):
 
 
 @contextmanager
-def stopping_softly(may_wait: Callable[[], bool], *, tells: bool = True) -> Iterator[Stop]:
+def stopping_softly(may_wait: Callable[[], bool], *, announce: bool = True) -> Iterator[Stop]:
     """For the duration of the block, the first signal sets the Stop and a later one raises
     Interrupted; so does the first while `may_wait` returns False, since there is nothing to save
-    yet. `tells`: whether to print a message at once; several ranks print it once they agree."""
+    yet. `announce`: whether to print a message at once; several ranks print it once they agree."""
     stop = Stop()
 
     def handle(number: int, frame: Any) -> None:
@@ -104,7 +104,7 @@ def stopping_softly(may_wait: Callable[[], bool], *, tells: bool = True) -> Iter
             leave(number)
         stop.signal_number = number
         stop.set()
-        if tells:
+        if announce:
             how = "a second signal ends at once, without saving"
             say(f"stopping: saving what was learnt so far ({how})")
 

@@ -206,9 +206,9 @@ def say(text: str = "") -> None:
 
 def silence(descriptor: int) -> None:
     """Redirects a broken stdout or stderr to /dev/null, for the interpreter's final flush."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, descriptor)
-    os.close(nowhere)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, descriptor)
+    os.close(null)
 
 
 def takes(stream: Any) -> bool:

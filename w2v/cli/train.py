@@ -132,7 +132,7 @@ def _train(context: Context, reporter: ConsoleReporter, *, quiet: bool, json: bo
     settings, first = context.config, context.world.rank == 0
     streams, alone = settings.output.output == "-", context.world.size == 1
     with (
-        stopping_softly(lambda: reporter.training_began, tells=alone) as stop,
+        stopping_softly(lambda: reporter.training_began, announce=alone) as stop,
         _to_stdout(settings) as settings,
     ):
         summary = run.run(replace(context, config=settings, stop=stop))

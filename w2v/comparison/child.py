@@ -85,8 +85,8 @@ def train_apart(job: Job, reporter: Reporter, stop: threading.Event) -> Row:
     if row.status != job.row.status:
         return row
     if stop.is_set():
-        nothing = "stopped before there was anything to save"
-        return replace(row, status="interrupted", problem=nothing)
+        problem = "stopped before there was anything to save"
+        return replace(row, status="interrupted", problem=problem)
     problem = f"exit code {status}" if status >= 0 else f"killed by {signal.Signals(-status).name}"
     why = ", perhaps for lack of memory" if status == -signal.SIGKILL else ""
     return replace(row, status="failed", problem=problem + why)

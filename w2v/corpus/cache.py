@@ -259,13 +259,13 @@ def _remove(directory: Path) -> int:
     """Removes an entry, atomically for other processes (by a rename); returns the bytes freed."""
     size = 0
     with suppress(OSError):  # no permission to remove it, or it was removed meanwhile
-        grave = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=directory.parent))
+        trash = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=directory.parent))
         try:
             freed = _size_of(directory)
-            os.rename(directory, grave / directory.name)
+            os.rename(directory, trash / directory.name)
             size = freed
         finally:
-            shutil.rmtree(grave, ignore_errors=True)
+            shutil.rmtree(trash, ignore_errors=True)
     return size
 
 

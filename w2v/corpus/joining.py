@@ -95,22 +95,22 @@ class _Trie:
         letters[[id_of[part] for part in letter_of]] = np.arange(len(letter_of))
         new: list[str] = []
         edges: dict[int, int] = {}
-        became = [-1]
+        word_at = [-1]
         for parts, word in known.items():
             node = 0
             for part in parts:
-                node = edges.setdefault(node * len(letter_of) + letter_of[part], len(became))
-                became += [-1] * (node == len(became))
+                node = edges.setdefault(node * len(letter_of) + letter_of[part], len(word_at))
+                word_at += [-1] * (node == len(word_at))
             if word not in id_of:
                 id_of[word] = len(words) + len(new)
                 new.append(word)
-            became[node] = id_of[word]
+            word_at[node] = id_of[word]
         keys = np.fromiter(edges, np.int64, len(edges))
         nodes = np.fromiter(edges.values(), np.int64, len(edges))
         order, longest = np.argsort(keys), max(map(len, known), default=1)
         sieve = np.zeros(1 << SIEVE_BITS, dtype=bool)
         sieve[_hashes(keys)] = True
-        table = keys[order], nodes[order], sieve, np.array(became)
+        table = keys[order], nodes[order], sieve, np.array(word_at)
         return cls(letters, len(letter_of), *table, longest, new)
 
     def find(self, stretch: np.ndarray, stop: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -132,9 +132,9 @@ class _Trie:
             hit = self.edges[edge] == keys
             alive = alive[hit]
             node[alive] = self.nodes[edge[hit]]
-            became = self.words[node[alive]]
-            ended = alive[became >= 0]
-            size[ended], word[ended] = depth + 1, became[became >= 0]
+            word_at = self.words[node[alive]]
+            ended = alive[word_at >= 0]
+            size[ended], word[ended] = depth + 1, word_at[word_at >= 0]
         chosen = np.flatnonzero(size)
         chosen = chosen[_first_ones(start[chosen], start[chosen] + size[chosen])]
         return start[chosen], size[chosen], word[chosen]

@@ -90,17 +90,17 @@ def read_together(reader: Reader, key: str | None, ranks: Ranks) -> TokenStore:
 
 def _check_sources(reader: Reader, ranks: Ranks) -> None:
     with ranks.step():
-        if passing := next((each for each in reader.sources if not each.lasting), None):
+        if passing := next((s for s in reader.sources if not s.lasting), None):
             problem = f"{passing.name} can be read by one process only, and there are {ranks.size}"
             raise InputError(f"{problem}: give regular files instead")
-    sizes = [(each.format, each.size) for each in reader.sources]
+    sizes = [(s.format, s.size) for s in reader.sources]
     described = zlib.crc32(json.dumps([sizes, asdict(reader.reading)]).encode())
-    numbers = [len(sizes), sum(each.size or 0 for each in reader.sources), described]
-    every = [each.tolist() for each in ranks.gather(np.array(numbers, np.int64))]
+    numbers = [len(sizes), sum(s.size or 0 for s in reader.sources), described]
+    every = [row.tolist() for row in ranks.gather(np.array(numbers, np.int64))]
     with ranks.step():
         for rank, seen in enumerate(every):
             if seen != every[0]:
-                other, first = (f"{each[0]} files, {each[1]} bytes" for each in (seen, every[0]))
+                other, first = (f"{n[0]} files, {n[1]} bytes" for n in (seen, every[0]))
                 problem = f"rank {rank} sees a different corpus from rank 0 ({other}; {first})"
                 raise InputError(f"{problem}: give all ranks the same files")
 

@@ -213,7 +213,7 @@ def _files_in(folder: str, runs: list[str]) -> list[str]:
             folders.clear()
             continue
         if SPLITS_FILE in names:
-            splits = ", ".join(sorted(os.path.join(directory, each) for each in folders))
+            splits = ", ".join(sorted(os.path.join(directory, split) for split in folders))
             raise InputError(f"{directory} holds several data sets: name one of {splits}")
         if SPLIT_FILES.issubset(names):
             folders.clear()

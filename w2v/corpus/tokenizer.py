@@ -129,7 +129,7 @@ def encode_tokens(tokens: Sequence[str], reading: Reading) -> EncodedChunk:
             raise InputError(f"{problem}; {remedy}") from None
         raw = (word.encode("utf-8", "surrogatepass") for word in tokens)
         sound = [word.decode("utf-8", "replace") for word in raw]
-        invalid = sum(word != mended for word, mended in zip(tokens, sound, strict=True))
+        invalid = sum(word != cleaned for word, cleaned in zip(tokens, sound, strict=True))
         values = pa.array(sound, pa.large_string())
     encoded = values.dictionary_encode()
     codes, words = encoded.indices.to_numpy(), encoded.dictionary

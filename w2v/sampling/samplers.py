@@ -185,9 +185,9 @@ class LearnedUnigramSampler(Sampler):
         return weights[ids].double() / weights.sum()
 
     def draw(self, shape: Shape, generator: Generator, device: torch.device) -> Tensor:
-        upto = self.weights.to(device).cumsum(0)
-        drawn = torch.randint(int(upto[-1]), shape, generator=generator, device=device)
-        return torch.searchsorted(upto, drawn, right=True)
+        cumulative = self.weights.to(device).cumsum(0)
+        drawn = torch.randint(int(cumulative[-1]), shape, generator=generator, device=device)
+        return torch.searchsorted(cumulative, drawn, right=True)
 
     def learn(self, true_classes: Tensor) -> None:
         """Counts the true classes."""

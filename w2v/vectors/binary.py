@@ -52,7 +52,7 @@ def read_binary(stream: VectorStream, header: Header) -> tuple[list[str], np.nda
     n_words = words_to_read(header, stream, 4 * dim + 1)
     storage = Storage(dim, stream, n_words)
     buffer = bytearray()
-    passed = 0  # bytes of the file before `rest`
+    passed = 0  # bytes of the file before `buffer`
     while (before := storage.read) < n_words:
         chunk = stream.read()
         if not chunk:

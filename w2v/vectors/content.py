@@ -125,7 +125,7 @@ def check_memory(n_words: int, dim: int, name: str, have: int = 0) -> None:
 
 class Storage:
     """Collects the distinct words read so far, and a float32 matrix of their rows that grows in
-    place, by 1/32 of its size at a time, but not beyond `wanted` rows if that is given.
+    place, by 1/32 of its size at a time, but not beyond `n_words` rows if that is given.
 
     Attributes:
         words: the distinct words.

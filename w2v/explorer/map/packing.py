@@ -40,9 +40,9 @@ def packed(
     vectors, bits = rounded(unit)
     facts = {**about, "k": near.rows.shape[1], "dim": vectors.shape[1] * 8 // bits, "bits": bits}
     text = json.dumps(facts, separators=(",", ":")).encode()
-    nobody = np.isneginf(near.cosines)
-    rows = np.where(nobody, NOBODY, near.rows)
-    cosines = np.rint((np.where(nobody, 0, near.cosines) + 1) * COSINE_STEPS)
+    missing = np.isneginf(near.cosines)
+    rows = np.where(missing, NOBODY, near.rows)
+    cosines = np.rint((np.where(missing, 0, near.cosines) + 1) * COSINE_STEPS)
     on_grid = _grid(coordinates)
     planes = [
         *_planes(on_grid[:, 0], 2),

@@ -161,8 +161,8 @@ def _grid(across: Scale, upward: Scale) -> Iterator[str]:
         yield _line("axis", (x, base), (x, base + 4))
         yield _label(x, base + 18, number(tick))
     yield _label((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, across.axis.label)
-    turn = f'transform="translate(13 {(TOP + base) / 2:.0f}) rotate(-90)"'
-    yield f'<text class="name" text-anchor="middle" {turn}>{text(upward.axis.label)}</text>'
+    rotation = f'transform="translate(13 {(TOP + base) / 2:.0f}) rotate(-90)"'
+    yield f'<text class="name" text-anchor="middle" {rotation}>{text(upward.axis.label)}</text>'
 
 
 def _line(kind: str, start: Point, end: Point) -> str:

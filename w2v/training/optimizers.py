@@ -86,9 +86,9 @@ class Adagrad(RowOptimizer):
 
     @classmethod
     def _update_all(cls, several: list[Any], gradients: list[Tensor], lr: float) -> None:
-        for each, gradient in zip(several, gradients, strict=True):
-            total = each._squares.add_(_mean_squares(gradient))
-            each._table.addcmul_(gradient, _column(total.rsqrt(), gradient), value=-lr)
+        for optimizer, gradient in zip(several, gradients, strict=True):
+            total = optimizer._squares.add_(_mean_squares(gradient))
+            optimizer._table.addcmul_(gradient, _column(total.rsqrt(), gradient), value=-lr)
 
     def _update_rows(self, gradient: Tensor, lr: float, rows: Tensor) -> None:
         self._squares.index_add_(0, rows, _mean_squares(gradient))

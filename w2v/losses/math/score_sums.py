@@ -24,8 +24,8 @@ from w2v.losses.math.exponentials import exponentials, shares
 from w2v.losses.math.numbers import (
     Tensors,
     accumulate_dtype,
-    again,
     gradients_again,
+    nested,
     row_numbers,
     rows_for,
 )
@@ -122,7 +122,7 @@ class ScoreSums(torch.autograd.Function):
         asked = Asked(target, row_of, *ctx.asked)
         needed = tuple(ctx.needs_input_grad[:3])
         with torch.autocast(hidden.device.type, enabled=False):
-            if again(d_results):
+            if nested(d_results):
                 inputs = hidden, weight, bias
                 return *gradients_again(partial(plain_sums, asked), inputs, needed, d_results), None
             grads = ctx.grads

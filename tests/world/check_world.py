@@ -37,7 +37,7 @@ for kind in (np.uint8, np.int64, np.float64):
     parts = world.deal([np.full(other, 10 * rank + other, kind) for other in range(3)])
     assert [part.tolist() for part in parts] == [[10 * other + rank] * rank for other in range(3)]
 value = {"path": "ä\udcff", "none": None, "numbers": [1, 0.1]}
-assert world.told(value if rank == 0 else None) == value
+assert world.broadcast(value if rank == 0 else None) == value
 world.barrier()
 assert world.agree(np.full(5000, rank)).sum() == 5000 * 3  # a long message
 

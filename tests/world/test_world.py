@@ -27,7 +27,7 @@ world = World.join()
 array = np.arange(3.0)
 world.sum(array), world.share(array), world.start_sum(array).wait(), world.barrier()
 assert (world.rank, world.size, array.tolist()) == (0, 1, [0, 1, 2])
-assert world.agree([1, 2]).tolist() == [[1, 2]] and world.told("a") == "a"
+assert world.agree([1, 2]).tolist() == [[1, 2]] and world.broadcast("a") == "a"
 assert world.gather(array)[0] is array and world.deal([array])[0] is array
 with world.step():
     pass

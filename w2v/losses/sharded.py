@@ -172,11 +172,11 @@ def sharded_loss(layer: FullLayer, hidden: Tensor, target: Tensor) -> Tensor:
         of_ranks[ranks.rank] = shares  # the values of all, the gradient of what is here
         losses = layer.of_shares(torch.stack(of_ranks))
         offset = sum(len(part) for part in parts[: ranks.rank])
-        found_here = losses[offset : offset + len(target)]
-        others = losses.sum() - found_here.sum()
-        first = torch.zeros_like(found_here)
+        losses_here = losses[offset : offset + len(target)]
+        others = losses.sum() - losses_here.sum()
+        first = torch.zeros_like(losses_here)
         first[0] = 1.0
-        return found_here + first * (others - others.detach())
+        return losses_here + first * (others - others.detach())
 
 
 def sums_here(layer: FullLayer, hidden: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:

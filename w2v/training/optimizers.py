@@ -239,11 +239,11 @@ def update_all(
             together.setdefault(type(optimizer), []).append(gradient)
         else:
             optimizer.update(gradient.values, lr, gradient.rows)
-    for kind, several in together.items():
-        tables = [optimizers[gradient.name] for gradient in several]
+    for kind, of_kind in together.items():
+        tables = [optimizers[gradient.name] for gradient in of_kind]
         values = [
             gradient.values.reshape(table._table.shape)
-            for gradient, table in zip(several, tables, strict=True)
+            for gradient, table in zip(of_kind, tables, strict=True)
         ]
         kind._update_all(tables, values, min(lr, HIGHEST_RATE))
 

@@ -166,13 +166,13 @@ def phrases(
     values = plain({**settings, "min_count": min_count})
     chosen: dict[str, Any] = {"scoring": scoring, "threshold": threshold, "passes": passes}
     chosen = plain({**chosen, "connectors": connectors, "delimiter": values.pop("delimiter", None)})
-    wanted = build_group(PhraseSettings, {**chosen, "connectors": chosen["connectors"] or None})
-    threshold_of(wanted)
+    options = build_group(PhraseSettings, {**chosen, "connectors": chosen["connectors"] or None})
+    threshold_of(options)
     in_memory = is_in_memory(corpus)
     names = (IN_MEMORY,) if in_memory else _paths("corpus", corpus)
     config = build_config({**values, "corpus": names}).corpus
     store = read_memory(corpus, config) if in_memory else read_corpus(config.corpus, config)
-    return find_phrases(store, config.min_count, wanted)
+    return find_phrases(store, config.min_count, options)
 
 
 def compare(

@@ -249,7 +249,7 @@ def test_memory_is_that_of_the_tables_on_the_gpu(gpu: None) -> None:
     config = config_of(device="cuda:1", dim=1000, window=5)
     with pytest.raises(RunError, match=r"of memory on cuda:1, 4.3 GB are free; .*`device` cpu"):
         w2v.run.check_memory(w2v.run.make_task(Context(config)), words)
-    assert TritonEngine.how(config) == "cuda:1; engine triton"
+    assert TritonEngine.describe(config) == "cuda:1; engine triton"
 
 
 def test_a_compiler_that_fails_is_told_in_a_line(

@@ -29,16 +29,16 @@ class Tables(NamedTuple):
     def rows(self, ids: Tensor) -> tuple[Tensor, Tensor | None]:
         """Returns (weights [len(ids), D], biases [len(ids)] or None) of the classes `ids`. Raises
         ValueError for too few rows, or shard lengths that do not fit the strategy."""
-        weights = self._parts(self.weights, "weights", ids)
+        weights = self._checked_parts(self.weights, "weights", ids)
         if self.biases is None:
-            return self._taken(weights, ids), None
-        biases = self._parts(self.biases, "biases", ids)
+            return self._rows_of_parts(weights, ids), None
+        biases = self._checked_parts(self.biases, "biases", ids)
         if len(weights) == len(biases) == 1:
             of_weights, of_biases = take_rows(ids, self.sparse, *weights, *biases)
             return of_weights, of_biases
-        return self._taken(weights, ids), self._taken(biases, ids)
+        return self._rows_of_parts(weights, ids), self._rows_of_parts(biases, ids)
 
-    def _parts(self, shards: Shards, name: str, ids: Tensor) -> list[Tensor]:
+    def _checked_parts(self, shards: Shards, name: str, ids: Tensor) -> list[Tensor]:
         """Returns the shards of a table, checked."""
         if self.strategy not in STRATEGIES:
             allowed = ", ".join(STRATEGIES)
@@ -65,7 +65,7 @@ class Tables(NamedTuple):
             raise ValueError(f"the shards of {name} have {lengths} rows, they must have {expected}")
         return parts
 
-    def _taken(self, parts: list[Tensor], ids: Tensor) -> Tensor:
+    def _rows_of_parts(self, parts: list[Tensor], ids: Tensor) -> Tensor:
         P = len(parts)
         if P == 1:
             return take_rows(ids, self.sparse, parts[0])[0]

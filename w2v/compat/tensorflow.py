@@ -189,14 +189,14 @@ def _candidates(
     return torch.cat([labels.reshape(-1), sampled]), counts
 
 
-def _counts(value: Any, kind: str, of: Tensor) -> Tensor:
-    """Returns expected counts as float64, broadcast to the shape of the classes `of`."""
-    name, shape = f"{kind}_expected_count", list(of.shape)
+def _counts(value: Any, kind: str, classes: Tensor) -> Tensor:
+    """Returns expected counts as float64, broadcast to the shape of `classes`."""
+    name, shape = f"{kind}_expected_count", list(classes.shape)
     if value is None:
         remedy = "sample with the labels as true_classes"
         raise ValueError(f"sampled_values has no {name}: {remedy}")
     try:
-        counts = torch.as_tensor(value, device=of.device).detach().double()
+        counts = torch.as_tensor(value, device=classes.device).detach().double()
     except (TypeError, ValueError, RuntimeError):
         raise ValueError(f"{name} is a {type(value).__name__}, it must be a tensor") from None
     if counts.dim() == 1 and shape[1:] == [1]:

@@ -55,16 +55,16 @@ class AdaptiveLogSoftmaxWithLoss(nn.AdaptiveLogSoftmaxWithLoss):
     @eager
     def log_prob(self, input: Tensor) -> Tensor:
         """Returns log P(class | input) [N, n_classes] (or [n_classes] for input [D])."""
-        log_prob = levels.all_log_prob(*self._at(input))
+        log_prob = levels.all_log_prob(*self._operands(input))
         return log_prob.view(*input.shape[:-1], self.n_classes)
 
     @eager
     @torch.no_grad()
     def predict(self, input: Tensor) -> Tensor:
         """Returns the most probable class [N] (or [] for input [D])."""
-        return levels.best_classes(*self._at(input), 1)[0].view(input.shape[:-1])
+        return levels.best_classes(*self._operands(input), 1)[0].view(input.shape[:-1])
 
-    def _at(self, input: Tensor) -> tuple[Tensor, Weights, list[int]]:
+    def _operands(self, input: Tensor) -> tuple[Tensor, Weights, list[int]]:
         weights = Weights(self.head.weight, self.head.bias, levels.tails_of(self.tail))
         D = self.in_features
         rows = checked_floats(input, "input", (D,), ("N", D), ("B", "T", D)).reshape(-1, D)

@@ -39,17 +39,17 @@ def memory_bytes(config: Config, vocabulary: int) -> int:
     states = STATE_ROWS[config.training.optimizer]
     everything, output = parameter_count(config, vocabulary), _output_count(config, vocabulary)
     ranks = place_or_alone().size
-    held = -(-output // ranks) if deals_out(config, vocabulary, ranks) else output
+    own_output = -(-output // ranks) if deals_out(config, vocabulary, ranks) else output
     # a sparse gradient holds only the rows used in a step
-    dense = _body_count(config) + (0 if loss.sparse else held)
+    dense = _body_count(config) + (0 if loss.sparse else own_output)
     width = max(lm.hidden, dim) * (lm.context if lm.arch in ("ffnn", "lbl") else 1)
     on_cpu = find_device(config.training.device).type == "cpu"
     return (
         LIBRARY_BYTES
-        + 4 * (1 + states) * (everything - output + held)
+        + 4 * (1 + states) * (everything - output + own_output)
         + 4 * (everything if config.validation.valid is not None else 0)
         # on resuming, sharded rows are put together before there are gradients
-        + 4 * max(2 * dense, output if held < output else 0)
+        + 4 * max(2 * dense, output if own_output < output else 0)
         + 4 * tokens * width * ACTIVATIONS * (lm.layers + 1)
         + (0 if loss.sparse else SCORE_BYTES if on_cpu else DEVICE_BYTES)
         + 4 * 4 * tokens * loss.negatives(config.loss)

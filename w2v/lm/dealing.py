@@ -27,7 +27,7 @@ def deals_out(config: Config, vocabulary: int, ranks: int) -> bool:
     return rows > (1 + extra) * _rows_worth_dealing_out(config)
 
 
-def each_holds_all(config: Config, vocabulary: int, ranks: int) -> bool:
+def replicates_rows(config: Config, vocabulary: int, ranks: int) -> bool:
     """Returns whether each of so many ranks holds all output rows of V = vocabulary tokens, though
     sharding would pay, because of the loss or of `tied`."""
     many = ranks > 1 and vocabulary > _rows_worth_dealing_out(config)

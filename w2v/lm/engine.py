@@ -166,8 +166,8 @@ class LanguageModelEngine(Engine):
         for name, tensor in tensors.items():
             expected[name] = tensor.detach().cpu().numpy()
             if shard is not None and name in self._dealt:
-                many = shard.rows if self.world.rank else shard.classes  # as `own_rows` says
-                expected[name] = np.broadcast_to(expected[name][:1], (many, *tensor.shape[1:]))
+                n_rows = shard.rows if self.world.rank else shard.classes  # as `own_rows` says
+                expected[name] = np.broadcast_to(expected[name][:1], (n_rows, *tensor.shape[1:]))
         check_state(parameters, expected)
         start = self.model.start(self.columns.columns)
         names = [f"{CARRY}{number}" for number in range(len(start))]
@@ -200,9 +200,9 @@ class LanguageModelEngine(Engine):
         """Collects the state and rows of all ranks; with several, call it before `state`."""
         carried = []
         for part in self._state:
-            turned = part.float().transpose(0, 1).cpu()  # columns first
-            parts = self.world.gather(turned.reshape(-1).numpy())
-            rows = torch.from_numpy(np.concatenate(parts)).view(-1, *turned.shape[1:])
+            by_column = part.float().transpose(0, 1).cpu()  # columns first
+            parts = self.world.gather(by_column.reshape(-1).numpy())
+            rows = torch.from_numpy(np.concatenate(parts)).view(-1, *by_column.shape[1:])
             carried.append(rows.transpose(0, 1).to(self.device))
         self._whole = tuple(carried)
         if self._shard is not None:
@@ -221,14 +221,14 @@ class LanguageModelEngine(Engine):
         if self._shard is None or not isinstance(layer, FullLayer):
             yield self.model
             return
-        dealt, layer.shard = (layer.weight, layer.bias), None
+        own_rows, layer.shard = (layer.weight, layer.bias), None
         for name, rows in self._rows.items():
             part = nn.Parameter(torch.from_numpy(rows).to(self.device))
             setattr(layer, name.removeprefix("output."), part)
         try:
             yield self.model
         finally:
-            layer.shard, layer.weight, layer.bias = self._shard, *dealt
+            layer.shard, layer.weight, layer.bias = self._shard, *own_rows
 
     def _tensors(self) -> dict[str, Tensor]:
         return {**dict(self.model.named_parameters()), **optimizers.states(self._optimizers)}

@@ -95,8 +95,8 @@ def nucleus(log_prob: Tensor, top_p: float | None) -> Tensor:
     if top_p is None or top_p >= 1:
         return log_prob
     probability = log_prob.softmax(1)
-    before = probability.cumsum(1) - probability
-    return log_prob.masked_fill((before >= top_p) & (before > 0), -torch.inf)
+    mass_before = probability.cumsum(1) - probability
+    return log_prob.masked_fill((mass_before >= top_p) & (mass_before > 0), -torch.inf)
 
 
 def _best(layer: OutputLayer, hidden: Tensor, k: int, banned: int | None) -> tuple[Tensor, Tensor]:

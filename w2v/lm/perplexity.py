@@ -94,13 +94,13 @@ class TokenStream:
 def evaluating(network: torch.nn.Module) -> Iterator[None]:
     """Disables dropout and gradients within the block; afterwards every module has its previous
     mode."""
-    before = [(module, module.training) for module in network.modules()]
+    modes = [(module, module.training) for module in network.modules()]
     network.eval()
     try:
         with torch.no_grad():
             yield
     finally:
-        for module, training in before:
+        for module, training in modes:
             module.training = training
 
 

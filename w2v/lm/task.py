@@ -19,7 +19,7 @@ from w2v.training.engine import Tally, blind_loss
 from w2v.training.report import Words
 from w2v.training.result import Diverged
 from w2v.training.schedule import Blocks, Schedule
-from w2v.training.task import BASE_BYTES, Job, Result, Task, Text, Together, told_if_slow
+from w2v.training.task import BASE_BYTES, Job, Result, Task, Text, Together, report_if_slow
 from w2v.training.text import read_text, read_validation, words_to_train
 
 
@@ -110,7 +110,7 @@ class LanguageModelTask(Task):
 
     def job(self, text: Text) -> Job:
         from w2v.lm.columns import Source  # imports PyTorch
-        from w2v.lm.dealing import each_holds_all
+        from w2v.lm.dealing import replicates_rows
         from w2v.lm.engine import LanguageModelEngine
         from w2v.lm.validation import LanguageModelValidation
 
@@ -122,7 +122,7 @@ class LanguageModelTask(Task):
             source = Source(text.ids, None, tokens.eos)
         world = self.context.world
         engine = LanguageModelEngine(config, source, tokens.counts, world)
-        if each_holds_all(config, len(tokens), world.size):
+        if replicates_rows(config, len(tokens), world.size):
             kind = "`tied` ones" if config.lm.tied else f"those of `loss` {config.training.loss}"
             reason = f"each of the {world.size} ranks holds all {len(tokens):,} output rows"
             self.reporter.note(f"{reason}: {kind} cannot be sharded; those of softmax could")
@@ -140,7 +140,7 @@ class LanguageModelTask(Task):
             f" {config.training.loss}, {engine.where}, {config.training.optimizer}, learning rate"
             f" {config.training.lr:g} {config.lm.schedule}"
         )
-        with told_if_slow(self.reporter, "compiling (once for this kind of model)"):
+        with report_if_slow(self.reporter, "compiling (once for this kind of model)"):
             engine.warm_up()
         blocks = Blocks(engine.bounds(), config.training.epochs)
         blind = blind_loss(config, len(tokens))

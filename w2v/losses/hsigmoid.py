@@ -86,7 +86,7 @@ class Hsigmoid(OutputLayer):
 
     def unigram_bias(self) -> Tensor:
         """Returns the log ratio of the counts of each node's branches [rows]; 0 counts as 0.5."""
-        starts, nodes, signs, _ = self._on(torch.device("cpu")).paths
+        starts, nodes, signs, _ = self._tables_on(torch.device("cpu")).paths
         counts = self.counts.double().repeat_interleave(starts.diff())
         of_branches = (counts * (signs == sign) for sign in (1, -1))
         none = counts.new_zeros(self.tree.rows)
@@ -97,13 +97,13 @@ class Hsigmoid(OutputLayer):
         if whole_batch(target)[1]:  # vmap hides the values, and with them the path lengths
             log_prob = rows_for(self._log_prob(hidden), row_of)
             return -log_prob.gather(1, target[:, None])[:, 0]
-        tables = self._on(hidden.device)
+        tables = self._tables_on(hidden.device)
         paths = tables.paths.of(target, row_of, tables.longest)
         return path_loss(hidden, self.weight, self.bias, paths, self.sparse)
 
     def _log_prob(self, hidden: Tensor) -> Tensor:
         """Computes level by level from the root, so that children share their parent's sum."""
-        tables, dtype = self._on(hidden.device), accumulate_dtype(hidden)
+        tables, dtype = self._tables_on(hidden.device), accumulate_dtype(hidden)
         with torch.autocast(hidden.device.type, enabled=False):
             # [rows, N], so that the scores of a node are contiguous
             z = self.weight.to(dtype) @ hidden.to(dtype).T
@@ -127,7 +127,7 @@ class Hsigmoid(OutputLayer):
 
     def _sample(self, hidden: Tensor, generator: Generator, temperature: float) -> Tensor:
         """Walks from the root and draws each branch at this temperature."""
-        tables, dtype = self._on(hidden.device), accumulate_dtype(hidden)
+        tables, dtype = self._tables_on(hidden.device), accumulate_dtype(hidden)
         ids = torch.zeros(len(hidden), dtype=torch.int64, device=hidden.device)
         rows = torch.arange(len(hidden), device=hidden.device)  # rows that have not reached a leaf
         nodes = tables.paths.nodes[:1].long().expand(len(hidden))
@@ -147,7 +147,7 @@ class Hsigmoid(OutputLayer):
 
     def _search(self, hidden: Tensor, k: int) -> tuple[Tensor, Tensor]:
         """`_predict` for rows few enough to hold all their open nodes in memory at once."""
-        tables = self._on(hidden.device)
+        tables = self._tables_on(hidden.device)
         ids = torch.zeros(len(hidden), k, dtype=torch.int64, device=hidden.device)
         best = hidden.new_full((len(hidden), k), -torch.inf)
         # rows that still have nodes worth entering
@@ -186,7 +186,7 @@ class Hsigmoid(OutputLayer):
             nodes = nodes[unfinished].gather(1, columns)
         return ids, best
 
-    def _on(self, device: torch.device) -> _Tables:
+    def _tables_on(self, device: torch.device) -> _Tables:
         """Returns the tree's arrays on a device, built on first use."""
         if device not in self._tables:
             tree, children = self.tree, self.tree.children()

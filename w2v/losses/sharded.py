@@ -142,8 +142,8 @@ class _OfAll(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, ranks: Ranks) -> Tensor:
         ctx.ranks, gathered = ranks, _gathered(ranks, hidden)
-        before = sum(len(part) for part in gathered[: ranks.rank])
-        ctx.own = slice(before, before + len(hidden))
+        offset = sum(len(part) for part in gathered[: ranks.rank])
+        ctx.own = slice(offset, offset + len(hidden))
         return torch.cat(gathered)
 
     @staticmethod
@@ -171,12 +171,12 @@ def sharded_loss(layer: FullLayer, hidden: Tensor, target: Tensor) -> Tensor:
         of_ranks = _gathered(ranks, shares)
         of_ranks[ranks.rank] = shares  # the values of all, the gradient of what is here
         losses = layer.of_shares(torch.stack(of_ranks))
-        before = sum(len(part) for part in parts[: ranks.rank])
-        found_here = losses[before : before + len(target)]
-        others = losses.sum() - found_here.sum()
-        first = torch.zeros_like(found_here)
+        offset = sum(len(part) for part in parts[: ranks.rank])
+        losses_here = losses[offset : offset + len(target)]
+        others = losses.sum() - losses_here.sum()
+        first = torch.zeros_like(losses_here)
         first[0] = 1.0
-        return found_here + first * (others - others.detach())
+        return losses_here + first * (others - others.detach())
 
 
 def sums_here(layer: FullLayer, hidden: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:

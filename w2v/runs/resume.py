@@ -228,7 +228,7 @@ def check_blocks(checkpoint: Checkpoint, blocks: Blocks) -> None:
         raise _misfit(checkpoint, f"it is after block {checkpoint.step:,} of {last:,}")
 
 
-def made_otherwise(checkpoint: Checkpoint, ranks: int) -> str | None:
+def changes_since(checkpoint: Checkpoint, ranks: int) -> str | None:
     """Returns a sentence on what has changed that may affect the result's bits, or None."""
     earlier, current = checkpoint.state.get(MADE_WITH), made_with() | {RANKS: str(ranks)}
     if not isinstance(earlier, dict):  # by a version that did not say it

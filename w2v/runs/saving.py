@@ -32,7 +32,7 @@ from w2v.runs.directory import (
 )
 from w2v.runs.metrics import Feed, File, Lines, Sink, TensorBoard
 from w2v.runs.output import Output
-from w2v.runs.resume import MADE_WITH, RANKS, check_blocks, comparable, made_otherwise, put_back
+from w2v.runs.resume import MADE_WITH, RANKS, changes_since, check_blocks, comparable, put_back
 from w2v.runs.rows import Follower
 from w2v.system.versions import made_with
 from w2v.training.report import RunSummary
@@ -114,7 +114,7 @@ class Saving:
         if earlier is None:
             return result, 0
         self._checkpointer.resumed(earlier, result.total.read)
-        if changed := made_otherwise(earlier, self._world.size):
+        if changed := changes_since(earlier, self._world.size):
             reporter.note(changed)
         done = f"{100 * result.fraction:.1f} % of the words"
         reporter.stage(f"resuming from {earlier.path}, after {done}")

@@ -43,13 +43,13 @@ def _in_thread(work: Callable[[], Value]) -> Future[Value]:
     of Python, no signal handler would run."""
     future = Future[Value]()
 
-    def do() -> None:
+    def run() -> None:
         try:
             future.set_result(work())
         except Exception as error:
             future.set_exception(error)
 
-    threading.Thread(target=do, daemon=True).start()
+    threading.Thread(target=run, daemon=True).start()
     return future
 
 
@@ -67,10 +67,10 @@ class Board:
         if not host or not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65535:
             problem = f"WORLD_SIZE is {place.size}, MASTER_ADDR {host!r} and MASTER_PORT {port!r}"
             raise InputError(f"{problem}: start with torchrun, or set both for all ranks")
-        if "GLOO_SOCKET_IFNAME" not in os.environ and (interface := way_to(host)) is not None:
+        if "GLOO_SOCKET_IFNAME" not in os.environ and (interface := interface_to(host)) is not None:
             os.environ["GLOO_SOCKET_IFNAME"] = interface
         waits, where = timedelta(seconds=seconds), f"rank {place.rank} of {place.size}"
-        serves = place.rank == 0 and not _of_agent()
+        serves = place.rank == 0 and not _agent_serves()
         try:
             if Board._server is None:
                 options = {"timeout": waits, "wait_for_workers": False}
@@ -106,7 +106,7 @@ class Board:
 
         silent = _answer(look)
         if silent is None:  # the store is gone, and with it the rank that serves it
-            silent = [0] if self._place.rank and not _of_agent() else []
+            silent = [0] if self._place.rank and not _agent_serves() else []
         return " and ".join(f"rank {rank} ({self._hosts[rank]})" for rank in silent)
 
     def is_first_to_report(self) -> bool:
@@ -120,7 +120,7 @@ class Board:
         return place.local_rank == 0 or place.rank == place.local_rank == 1
 
 
-def way_to(host: str) -> str | None:
+def interface_to(host: str) -> str | None:
     """Returns the name of the network interface that leads to a host, or None if that is the
     loopback or unknown. A machine's own name often resolves to a loopback address, on which gloo
     would wait in vain."""
@@ -137,7 +137,7 @@ def way_to(host: str) -> str | None:
     return None
 
 
-def _of_agent() -> bool:
+def _agent_serves() -> bool:
     """Returns whether torchrun serves the store."""
     return os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
 

@@ -119,9 +119,9 @@ class _Part:
                 self._in_slices(len(total), chunk, partial(self._change, start, total))
                 current = start, total, self._world.start_sum(total)
             if previous is not None:
-                begun, total, sum_of = previous
+                offset, total, sum_of = previous
                 sum_of.wait()
-                self._in_slices(len(total), chunk, partial(self._set, begun, total, factor))
+                self._in_slices(len(total), chunk, partial(self._set, offset, total, factor))
             previous = current
         self.table.follow(slice(size))
 

@@ -157,7 +157,7 @@ class WordEngine(Engine):
 
     @classmethod
     @abstractmethod
-    def how(cls, config: Config) -> str:
+    def describe(cls, config: Config) -> str:
         """Returns a description of what it trains with, for messages."""
 
     @classmethod

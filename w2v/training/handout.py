@@ -113,7 +113,7 @@ class Handout:
                 if cut and (self._pause or self._stopped()):
                     self._limit = self._next
                 if self._done == self._limit:
-                    self._rest()
+                    self._end_section()
                     self._condition.notify_all()
                 elif (number := self._take(worker)) is not None:
                     self._working[worker] = True
@@ -135,7 +135,7 @@ class Handout:
         self._taken[worker] = self._begin
         return number
 
-    def _rest(self) -> None:
+    def _end_section(self) -> None:
         """Ends a section: calls `at_rest`, and opens the next section."""
         stops, blocks = self._stopped(), self._done - self._begin
         self._pause = False

@@ -114,8 +114,8 @@ class InMemory:
         """Copies source [n, width] to target, except for this rank's share."""
         share = self._share(len(source))
         for part in (slice(share.start), slice(share.stop, None)):
-            to, of = target[part], source[part]
-            self._in_slices(len(of), table.step, partial(_copy, to, of))
+            target_part, source_part = target[part], source[part]
+            self._in_slices(len(source_part), table.step, partial(_copy, target_part, source_part))
 
 
 def _copy(target: np.ndarray, source: np.ndarray, part: slice) -> None:

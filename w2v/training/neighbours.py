@@ -50,11 +50,11 @@ class Neighbours:
     def meet(self, message: bytes) -> bytes:
         """Returns the messages of all ranks, which must have the same length, concatenated. Raises
         OSError if a rank has ended, TimeoutError if it does not answer in time."""
-        until = time.monotonic() + self._world.patience
+        until, size = time.monotonic() + self._world.patience, len(message)
         if self._world.rank:
             self._links[0].send(message)
-            return _heard(self._links[0], len(message) * self._world.size, until)
-        messages = b"".join([message, *(_heard(link, len(message), until) for link in self._links)])
+            return _receive(self._links[0], size * self._world.size, until)
+        messages = b"".join([message, *(_receive(link, size, until) for link in self._links)])
         for link in self._links:
             link.send(messages)
         return messages
@@ -84,7 +84,7 @@ class Neighbours:
             link.close()
 
 
-def _heard(link: socket.socket, size: int, until: float) -> bytes:
+def _receive(link: socket.socket, size: int, until: float) -> bytes:
     link.settimeout(max(1e-3, until - time.monotonic()))
     message = link.recv(size)
     if not message:

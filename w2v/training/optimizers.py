@@ -87,9 +87,9 @@ class Adagrad(RowOptimizer):
     @classmethod
     def _update_all(cls, several: list[Any], gradients: list[Tensor], lr: float) -> None:
         torch._foreach_add_([each._squares for each in several], _mean_squares(gradients))
-        for each, gradient in zip(several, gradients, strict=True):
-            scale = _column(each._squares.rsqrt(), gradient)
-            each._table.addcmul_(gradient, scale, value=-lr)
+        for optimizer, gradient in zip(several, gradients, strict=True):
+            scale = _column(optimizer._squares.rsqrt(), gradient)
+            optimizer._table.addcmul_(gradient, scale, value=-lr)
 
     def _update_rows(self, gradient: Tensor, lr: float, rows: Tensor) -> None:
         self._squares.index_add_(0, rows, _mean_squares([gradient])[0])
@@ -240,11 +240,11 @@ def update_all(
             together.setdefault(type(optimizer), []).append(gradient)
         else:
             optimizer.update(gradient.values, lr, gradient.rows)
-    for kind, several in together.items():
-        tables = [optimizers[gradient.name] for gradient in several]
+    for kind, of_kind in together.items():
+        tables = [optimizers[gradient.name] for gradient in of_kind]
         values = [
             gradient.values.reshape(table._table.shape)
-            for gradient, table in zip(several, tables, strict=True)
+            for gradient, table in zip(of_kind, tables, strict=True)
         ]
         kind._update_all(tables, values, min(lr, HIGHEST_RATE))
 

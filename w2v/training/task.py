@@ -220,7 +220,7 @@ class Task(ABC):
 
 
 @contextmanager
-def told_if_slow(reporter: Reporter, sentence: str) -> Iterator[None]:
+def report_if_slow(reporter: Reporter, sentence: str) -> Iterator[None]:
     """Reports the sentence if the block takes longer than COMPILE_SECONDS."""
     timer = threading.Timer(COMPILE_SECONDS, reporter.stage, [sentence])
     timer.start()

@@ -202,11 +202,11 @@ class Ranks(World):
         message = self._np.array([0.0, *numbers])  # a message is never empty
         if self._neighbours is None or message.nbytes * self.size > LONGEST:
             return self._gather(message)[:, 1:]
-        answers = bytearray(self._heard(self._neighbours.meet, message.tobytes()))
+        answers = bytearray(self._ask(self._neighbours.meet, message.tobytes()))
         return self._np.frombuffer(answers).reshape(self.size, -1)[:, 1:]
 
     def memory(self, size: int) -> np.ndarray | None:
-        shared = None if self._neighbours is None else self._heard(self._neighbours.memory, size)
+        shared = None if self._neighbours is None else self._ask(self._neighbours.memory, size)
         return None if shared is None else self._np.frombuffer(shared, self._np.uint8)
 
     def share(self, array: Buffer) -> None:
@@ -281,18 +281,18 @@ class Ranks(World):
         return gathered
 
     def _wait(self, work: Any) -> None:
-        self._heard(work.wait, timedelta(seconds=self.patience))
+        self._ask(work.wait, timedelta(seconds=self.patience))
 
-    def _heard(self, ask: Callable[[Any], Value], argument: Any) -> Value:
-        """Returns `ask(what)`; turns its failure into the error for a lost rank."""
+    def _ask(self, ask: Callable[[Any], Value], argument: Any) -> Value:
+        """Returns `ask(argument)`; turns its failure into the error for a lost rank."""
         began = time.monotonic()
         try:
             return ask(argument)
         except (RuntimeError, OSError) as error:
             waited = time.monotonic() - began >= 0.9 * self.patience
-            raise self._lost(waited) from error
+            raise self._missing_error(waited) from error
 
-    def _lost(self, waited: bool) -> W2VError:
+    def _missing_error(self, waited: bool) -> W2VError:
         """Returns the error to raise if ranks are missing; one of the others reports it."""
         who = self._board.missing() or "another rank"
         problem = (

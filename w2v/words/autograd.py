@@ -88,7 +88,7 @@ class AutogradEngine(WordEngine):
         return cost.demands(config, vocabulary)
 
     @classmethod
-    def how(cls, config: Config) -> str:
+    def describe(cls, config: Config) -> str:
         device = find_device(config.training.device)
         where = f"{config.training.threads} threads" if device.type == "cpu" else str(device)
         return f"{where}; engine autograd with {config.training.optimizer}"
@@ -198,13 +198,13 @@ class AutogradEngine(WordEngine):
             shared_rows(contexts, NOISE_SHARE) if repeated else distinct_rows(contexts, size)
         )
         if lr is None:
-            hidden = self.input.of(rows)
+            hidden = self.input.rows_of(rows)
             with promised():
                 return self.layer(hidden, targets, row_of)  # type: ignore[no-any-return]
         n_hidden, (rows, mask) = len(rows), self._dealt(rows, row_of)
         if mask is not None:
             targets, row_of = targets[mask], row_of[mask] // self.world.size
-        hidden = self.input.of(rows)
+        hidden = self.input.rows_of(rows)
         losses, gradient = self._learn(hidden, targets, row_of, lr, n_hidden)
         if repeated:
             rows, gradient = summed_rows(rows, gradient, size)

@@ -171,7 +171,7 @@ class HogwildEngine(WordEngine):
         return [Demand("memory", needed, available_memory())]
 
     @classmethod
-    def how(cls, config: Config) -> str:
+    def describe(cls, config: Config) -> str:
         return f"{config.training.threads} threads; engine hogwild"
 
     @classmethod

@@ -158,7 +158,7 @@ class TritonEngine(WordEngine):
         ]
 
     @classmethod
-    def how(cls, config: Config) -> str:
+    def describe(cls, config: Config) -> str:
         device = cls.device_of(config)
         return f"{device if device.type == 'cuda' else 'interpreted'}; engine {TRITON}"
 
@@ -219,13 +219,13 @@ class TritonEngine(WordEngine):
             if ahead is None or ahead[0] != block:
                 reading = self._begin(self._reader, block, seed)
                 ahead = block, reading, reading.numbers.tolist()
-            windows, after = ahead[1].windows(ahead[2]), self._after(block)
+            windows, following = ahead[1].windows(ahead[2]), self._next_block(block)
             sums = self._launch(windows, block, seed, lr)
-            if after is None:
+            if following is None:
                 return tally_of(windows, *sums.tolist())
-            reading = self._begin(self._reader, after, seed)
+            reading = self._begin(self._reader, following, seed)
             loss, predictions, *numbers = torch.cat([sums, reading.numbers]).tolist()
-            self._ahead = after, reading, [int(number) for number in numbers]
+            self._ahead = following, reading, [int(number) for number in numbers]
             return tally_of(windows, loss, predictions)
 
     def measure(self, ids: np.ndarray, block: Block, thread: int = 0) -> Tally:
@@ -244,7 +244,7 @@ class TritonEngine(WordEngine):
         arguments = self._variant, self._rows, self._chosen, self._damped(lr), windows, lr
         return train_windows(*arguments, block_seed ^ NOISE_SEED)
 
-    def _after(self, block: Block) -> Block | None:
+    def _next_block(self, block: Block) -> Block | None:
         """The block of the run that is trained next."""
         if self._blocks is None:
             return None

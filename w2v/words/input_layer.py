@@ -64,7 +64,7 @@ class InputLayer:
         rows = self.array(INPUT)
         return rows if self.inputs is None else self.inputs.vectors(rows, self.array(NGRAMS))
 
-    def of(self, words: Tensor) -> Tensor:
+    def rows_of(self, words: Tensor) -> Tensor:
         """Returns the vectors [N, dim] of words [N]."""
         word_rows = self.tables[INPUT].index_select(0, words)
         if self.inputs is None:
@@ -79,7 +79,7 @@ class InputLayer:
         if self.inputs is None:
             return F.embedding_bag(words, self.tables[INPUT], starts, mode=mode)
         distinct, index = distinct_rows(words, len(self.tables[INPUT]))
-        vectors = self.of(distinct)
+        vectors = self.rows_of(distinct)
         if mode == "sum":
             return F.embedding_bag(index, vectors, starts, mode="sum")
         counts = (self._starts[distinct + 1] - self._starts[distinct] + 1).to(vectors.dtype)[

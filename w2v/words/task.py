@@ -27,7 +27,7 @@ from w2v.training.task import (
     Task,
     Text,
     Together,
-    told_if_slow,
+    report_if_slow,
 )
 from w2v.training.text import read_text, read_validation, words_to_train
 from w2v.vectors.loading import NGRAMS as NGRAM_ROWS
@@ -126,9 +126,9 @@ class WordsTask(Task):
         engine_class: type[WordEngine] = self.engine_class()
         self.reporter.stage(
             f"training {len(counts):,} words x {config.model.dim}, {config.model.model}, loss"
-            f" {config.training.loss}, {engine_class.how(config)}: {config.why_engine}"
+            f" {config.training.loss}, {engine_class.describe(config)}: {config.why_engine}"
         )
-        with told_if_slow(self.reporter, "compiling the kernel (once for this kind of run)"):
+        with report_if_slow(self.reporter, "compiling the kernel (once for this kind of run)"):
             # not while the corpus is being read, because both need much memory
             engine_class.compile(config)
         return_freed_memory()  # what the compiler used

@@ -80,9 +80,9 @@ class KeyedVectors(Storage):
     def _best(self, scores: np.ndarray, keys: list[Any], topn: int | None) -> Any:
         if topn is None:
             return scores
-        given = {self.get_index(key) for key in keys if is_key(key) and self._unseen(key) is None}
-        best = top(scores, int(topn) + len(given))
-        return [(self.index_to_key[i], float(scores[i])) for i in best if i not in given][:topn]
+        rows = {self.get_index(key) for key in keys if is_key(key) and self._unseen(key) is None}
+        best = top(scores, int(topn) + len(rows))
+        return [(self.index_to_key[i], float(scores[i])) for i in best if i not in rows][:topn]
 
     def similar_by_key(self, key: Any, topn: Any = 10, restrict_vocab: Any = None) -> Any:
         return self.most_similar([key], topn=topn, restrict_vocab=restrict_vocab)
@@ -161,10 +161,10 @@ class KeyedVectors(Storage):
         names = [*(section.name for section in loaded.sections), "Total accuracy"]
         results: list[Any] = [{"section": name, "correct": [], "incorrect": []} for name in names]
         lists = zip(results, loaded.sections, strict=False)
-        asked = [(result, question) for result, part in lists for question in part.questions]
+        pairs = [(result, question) for result, part in lists for question in part.questions]
         vectors = WordVectors(self.index_to_key, self.vectors)
-        marks = answer(vectors, [question for _, question in asked], **options)
-        for (result, question), mark in zip(asked, marks, strict=True):
+        marks = answer(vectors, [question for _, question in pairs], **options)
+        for (result, question), mark in zip(pairs, marks, strict=True):
             if mark != UNCOVERED or dummy4unknown:
                 words = tuple(map(str.upper, question)) if case_insensitive else question
                 for entry in (result, results[-1]):

@@ -105,15 +105,15 @@ class Storage:
         if replace:
             old = [self.key_to_index[key] for key in keys if key in self.key_to_index]
             self.vectors[old] = rows[~is_new]
-        before = len(self)
+        start = len(self)
         self.index_to_key += [key for key, new in zip(keys, is_new, strict=True) if new]
-        self.key_to_index.update({key: i for i, key in enumerate(self.index_to_key) if i >= before})
+        self.key_to_index.update({key: i for i, key in enumerate(self.index_to_key) if i >= start})
         self.vectors = np.vstack([self.vectors, rows[is_new]])
         added = {name: np.asarray(values)[is_new] for name, values in (extras or {}).items()}
         for name, values in {**added, **self.expandos}.items():
             self.expandos[name] = np.zeros(len(self), values.dtype)
-            self.expandos[name][before:] = added.get(name, 0)
-            self.expandos[name][:before] = values if len(values) == before else 0
+            self.expandos[name][start:] = added.get(name, 0)
+            self.expandos[name][:start] = values if len(values) == start else 0
         self.norms = None
 
     add_vector = add_vectors
@@ -172,8 +172,8 @@ class Storage:
                 raise InputError(f"{fvocab} is too large for the words of {fname}")
             lines = data.decode("utf-8-sig", unicode_errors).split("\n")
             pairs = (line.rstrip(" \t\r").replace("\t", " ").rpartition(" ") for line in lines)
-            of = {word: count for word, _, count in pairs if word}
-            counts = np.array([int(of.get(word, 0)) for word in read.words])
+            count_of = {word: count for word, _, count in pairs if word}
+            counts = np.array([int(count_of.get(word, 0)) for word in read.words])
         vectors = cls(read.dim, datatype)
         vectors.add_vectors(read.words, read.matrix, None if counts is None else {"count": counts})
         vectors.ngrams = read.ngrams

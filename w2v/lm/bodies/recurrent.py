@@ -51,13 +51,13 @@ class RecurrentBody(Body):
     def _layer_by_layer(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """Runs layer by layer, with the dropout of this class between the layers."""
         step: Any = torch._VF.lstm if self.is_lstm else torch._VF.gru
-        after = []
+        finals = []
         for layer, weights in enumerate(self.recurrent.all_weights):
             if layer:
                 x = self.drop(x)
-            before = [part[layer : layer + 1] for part in state]
-            begun = before if self.is_lstm else before[0]
+            of_layer = [part[layer : layer + 1] for part in state]
+            initial = of_layer if self.is_lstm else of_layer[0]
             # one unidirectional layer with biases and without dropout
-            x, *last = step(x, begun, weights, True, 1, 0.0, self.training, False, False)
-            after.append(last)
-        return x, tuple(torch.cat(parts) for parts in zip(*after, strict=True))
+            x, *final = step(x, initial, weights, True, 1, 0.0, self.training, False, False)
+            finals.append(final)
+        return x, tuple(torch.cat(parts) for parts in zip(*finals, strict=True))

@@ -55,25 +55,25 @@ class Transformer(Body):
 
     def forward(self, embedded: Tensor, state: State) -> tuple[Tensor, State]:
         (memory,) = state
-        before, length = memory.shape[4], len(embedded)
+        n_past, length = memory.shape[4], len(embedded)
         # [B, T, width]
         rows = dropout(self.widen(embedded.transpose(0, 1)), self.dropout, self.training)
-        mask = self.mask(before, length, rows)
-        turns = self.turns(before + length, rows) if self.rotary else None
-        oldest = max(0, before + length - self.context + 1)
+        mask = self.mask(n_past, length, rows)
+        turns = self.turns(n_past + length, rows) if self.rotary else None
+        oldest = max(0, n_past + length - self.context + 1)
         memories = []
         for block, past in zip(self.blocks, memory, strict=True):
-            rows, both = block(rows, past.to(rows.dtype), mask, turns)
-            memories.append(both[:, :, :, oldest:])
+            rows, keys_values = block(rows, past.to(rows.dtype), mask, turns)
+            memories.append(keys_values[:, :, :, oldest:])
         return self.norm(rows).transpose(0, 1), (torch.stack(memories),)
 
-    def mask(self, before: int, length: int, rows: Tensor) -> Tensor | None:
-        """Returns what is added to the scores [1 or heads, T, before + T], with -inf for tokens
+    def mask(self, n_past: int, length: int, rows: Tensor) -> Tensor | None:
+        """Returns what is added to the scores [1 or heads, T, n_past + T], with -inf for tokens
         outside the window; None if plain causal attention is right."""
-        if not before and length <= self.context and self.distance_scores is None:
+        if not n_past and length <= self.context and self.distance_scores is None:
             return None
-        positions = torch.arange(before + length, device=rows.device)
-        distance = positions[before:, None] - positions
+        positions = torch.arange(n_past + length, device=rows.device)
+        distance = positions[n_past:, None] - positions
         hidden = (distance < 0) | (distance >= self.context)
         if self.distance_scores is None:
             return rows.new_zeros(1, *distance.shape).masked_fill_(hidden, -torch.inf)
@@ -109,14 +109,14 @@ class Block(nn.Module):
         batch, length, width = rows.shape
         projected = self.attend_in(self.attend_norm(rows)).view(batch, length, 3, self.heads, -1)
         query, *new = projected.permute(2, 0, 3, 1, 4)
-        both = torch.cat([past, torch.stack(new, 1)], 3)
-        key, value = both[:, 0], both[:, 1]
+        keys_values = torch.cat([past, torch.stack(new, 1)], 3)
+        key, value = keys_values[:, 0], keys_values[:, 1]
         if turns is not None:
             query, key = turned(query, turns), turned(key, turns)
         attended = F.scaled_dot_product_attention(query, key, value, mask, is_causal=mask is None)
         attended = attended.transpose(1, 2).reshape(batch, length, width)
         rows = rows + self.drop(self.attend_out(attended))
-        return rows + self.drop(self.shrink(F.gelu(self.widen(self.widen_norm(rows))))), both
+        return rows + self.drop(self.shrink(F.gelu(self.widen(self.widen_norm(rows))))), keys_values
 
     def drop(self, rows: Tensor) -> Tensor:
         """Returns the rows, with dropout in training."""

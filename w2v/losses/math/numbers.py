@@ -209,7 +209,7 @@ def gradients_again(
     return [next(computed) if want else None for want in needed]
 
 
-def again(gradients: Tensors) -> bool:
+def nested(gradients: Tensors) -> bool:
     """Returns whether a backward pass with these gradients must use `gradients_again`, because it
     will itself be differentiated or the gradients are batched."""
     batched = torch._C._functorch.is_legacy_batchedtensor

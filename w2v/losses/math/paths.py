@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from w2v.losses.math.numbers import accumulate_dtype, again, gradients_again, transformed
+from w2v.losses.math.numbers import accumulate_dtype, gradients_again, nested, transformed
 from w2v.system.gpu import distant
 
 # numbers gathered at a time for the scores on a CPU: 4 MB of float32, which fit the caches
@@ -122,7 +122,7 @@ class _PathLoss(torch.autograd.Function):
     def backward(ctx: Any, d_loss: Tensor) -> tuple[Tensor | None, ...]:
         hidden, weight, bias, residual, path, row, starts, nodes, signs, row_of = ctx.saved_tensors
         needed = ctx.needs_input_grad[:3]
-        if again((d_loss,)):
+        if nested((d_loss,)):
             plain = partial(_plain_loss, Paths(starts, nodes, signs, row_of))
             return *gradients_again(plain, (hidden, weight, bias), needed, (d_loss,)), None, None
         d_z = -residual * d_loss.index_select(0, path)

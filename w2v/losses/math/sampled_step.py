@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from w2v.losses.math.numbers import accumulate_dtype, again, gradients_again, rows_for, transformed
+from w2v.losses.math.numbers import accumulate_dtype, gradients_again, nested, rows_for, transformed
 from w2v.losses.math.products import linear, outer, product_dtype
 
 # the score of an excluded noise word: finite, so that nothing becomes NaN
@@ -171,7 +171,7 @@ class _SampledLoss(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         hidden, rows, offset, d_true, d_noise, scale = ctx.saved_tensors
         taken, kind, dtype, needed = ctx.taken, ctx.kind, d_true.dtype, ctx.needs_input_grad[:3]
-        if again((gradient,)):
+        if nested((gradient,)):
             plain, inputs = partial(_plain_loss, taken), (hidden, rows, offset)
             return *gradients_again(plain, inputs, needed, (gradient,)), None, None
         (N, T), D, per_row = d_true.shape, rows.shape[1], taken.sets > 1
@@ -248,7 +248,7 @@ class _SparseRows(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (ids,) = ctx.saved_tensors
         triples = zip(gradients, ctx.shapes, ctx.needs_input_grad[1:], strict=True)
-        double = again(gradients)  # sparse gradients cannot be differentiated again
+        double = nested(gradients)  # sparse gradients cannot be differentiated again
 
         def of_table(gradient: Tensor, shape: torch.Size) -> Tensor:
             if double:

@@ -24,8 +24,8 @@ from w2v.losses.math.exponentials import exponentials, shares
 from w2v.losses.math.numbers import (
     Tensors,
     accumulate_dtype,
-    again,
     gradients_again,
+    nested,
     row_numbers,
     rows_for,
 )
@@ -72,9 +72,9 @@ class Gradients:
 
     @classmethod
     def zeros(cls, needed: Needed, problem: Problem) -> Gradients:
-        of = problem.hidden, problem.weight, problem.bias
+        tensors = problem.hidden, problem.weight, problem.bias
         options: dict[str, Any] = {"dtype": problem.dtype, "memory_format": torch.contiguous_format}
-        inputs = (x if want else None for x, want in zip(of, needed, strict=True))
+        inputs = (x if want else None for x, want in zip(tensors, needed, strict=True))
         return cls(*(None if x is None else torch.zeros_like(x, **options) for x in inputs))
 
     def copy(self) -> Gradients:
@@ -84,8 +84,8 @@ class Gradients:
 
     def cast(self, problem: Problem) -> Iterator[Tensor | None]:
         """Yields each gradient in the dtype of its input."""
-        of = problem.hidden, problem.weight, problem.bias
-        for gradient, x in zip((self.hidden, self.weight, self.bias), of, strict=True):
+        tensors = problem.hidden, problem.weight, problem.bias
+        for gradient, x in zip((self.hidden, self.weight, self.bias), tensors, strict=True):
             yield None if gradient is None or x is None else gradient.to(x.dtype)
 
 
@@ -122,7 +122,7 @@ class ScoreSums(torch.autograd.Function):
         asked = Asked(target, row_of, *ctx.asked)
         needed = tuple(ctx.needs_input_grad[:3])
         with torch.autocast(hidden.device.type, enabled=False):
-            if again(d_results):
+            if nested(d_results):
                 inputs = hidden, weight, bias
                 return *gradients_again(partial(plain_sums, asked), inputs, needed, d_results), None
             grads = ctx.grads

@@ -15,8 +15,8 @@ from torch import Tensor
 from w2v.losses.math.blocks import Asked, Problem, spans_of
 from w2v.losses.math.numbers import (
     accumulate_dtype,
-    again,
     gradients_again,
+    nested,
     row_numbers,
     transformed,
 )
@@ -68,7 +68,7 @@ class _TopScores(torch.autograd.Function):
     def backward(ctx: Any, d_values: Tensor, _: None, d_score: Tensor) -> tuple[Tensor | None, ...]:
         hidden, weight, bias, target, row_of, ids = ctx.saved_tensors
         needed = ctx.needs_input_grad[:3]
-        if again((d_values, d_score)):
+        if nested((d_values, d_score)):
 
             def plain(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
                 z = all_scores(hidden, weight, bias)

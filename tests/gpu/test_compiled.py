@@ -66,7 +66,7 @@ def test_every_kernel(capability: int) -> None:
 
 @pytest.mark.soak
 @pytest.mark.parametrize("capability", [80, 90])
-def test_no_shape_that_is_accepted_spills(capability: int) -> None:
+def test_no_shape_whose_context_rows_fit_spills(capability: int) -> None:
     found = compiled(capability, "tf32", "--sweep")
     assert len(found) > 300
     for each in found:

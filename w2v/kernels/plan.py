@@ -12,10 +12,9 @@ PATH, NOISE = 1, 2  # bits of `rows`
 LOGISTIC, CROSS_ENTROPY = 0, 1  # values of `link`
 WORD_BIAS, LOG_Z_BIAS = 1, 2  # bits of `bias`
 SMALLEST = 16  # smallest side of the tiles that a GPU's matrix units multiply
-# Context rows are held in the registers of a GPU program's warps and copied to shared memory. A
-# warp holds WARP_FLOATS of them, or half as many where a window scores several tiles of words; with
-# more, registers would be spilled.
-WARP_FLOATS, MOST_WARPS = 512, 16
+# Floats of context rows that a GPU program holds in registers and in shared memory. With more than
+# half of them, or a quarter where a window scores several tiles of words, some are spilled.
+RING_FLOATS = 1 << 14
 
 
 class FusedPlan(NamedTuple):
@@ -49,14 +48,8 @@ class FusedPlan(NamedTuple):
         return self.negatives + 1 if self.rows & NOISE else 0
 
 
-def warp_floats(noise_rows: int, cbow: bool) -> int:
-    """Returns the floats of context rows that one warp of a GPU program holds, where a window
-    scores `noise_rows` words."""
-    return WARP_FLOATS if cbow or noise_rows <= SMALLEST else WARP_FLOATS // 2
-
-
-def widest_window(dim: int, floats: int = WARP_FLOATS) -> int:
+def widest_window(dim: int) -> int:
     """Returns the widest window whose context rows, with their number and length rounded up to
-    powers of two, a GPU program holds with `floats` of them per warp; 0 if there is none."""
-    places = MOST_WARPS * floats // (1 << (max(dim, SMALLEST) - 1).bit_length())
+    powers of two, a GPU program holds; 0 if there is none."""
+    places = RING_FLOATS // (1 << (max(dim, SMALLEST) - 1).bit_length())
     return (places - 1) // 2 if places >= SMALLEST else 0

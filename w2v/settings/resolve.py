@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from w2v.kernels.plan import WARP_FLOATS, warp_floats, widest_window
+from w2v.kernels.plan import widest_window
 from w2v.losses.table import LM_LOSS, LOSSES, WORDS_LOSS
 from w2v.settings import language_model
 from w2v.settings.config import BY_THE_TEXT
@@ -63,11 +63,7 @@ def unsupported(engine: str, values: Mapping[str, Any]) -> list[str]:
         obstacles[f"`subwords` {values['subwords']}"] = values["subwords"] != "0"
         obstacles[f"a run over {ranks} ranks"] = ranks > 1
         dim, window, size = values["dim"], values["window"], f"`dim` {values['dim']}"
-        scored = values["negatives"] + 1 if LOSSES[values["loss"]].draws_noise else 0
-        floats = warp_floats(scored, values["model"] == "cbow")
-        if floats < WARP_FLOATS and window <= widest_window(dim):
-            size = f"`negatives` {values['negatives']} at {size}"
-        widest = widest_window(dim, floats)
+        widest = widest_window(dim)
         at_most = f"`window` {window} at {size} (at most {widest})"
         obstacles[at_most if widest > 0 else size] = window > widest
     return [text for text, applies in obstacles.items() if applies]

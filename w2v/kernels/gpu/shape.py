@@ -9,12 +9,10 @@ from w2v.errors import InputError
 from w2v.kernels.plan import (
     CROSS_ENTROPY,
     LOG_Z_BIAS,
-    MOST_WARPS,
     NOISE,
     PATH,
     SMALLEST,
     WORD_BIAS,
-    warp_floats,
     widest_window,
 )
 
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
 
 VECTOR = 16  # floats: a row is padded to a multiple, as on the CPU
 REGISTERS = 1 << 16  # of a multiprocessor
+WARP_FLOATS, MOST_WARPS = 512, 16  # floats of the ring that a warp holds without spilling registers
 
 
 class Variant(NamedTuple):
@@ -90,11 +89,10 @@ def variant_of(config: Config) -> Variant:
     if model.ngram_lengths is not None:
         raise InputError(f"no kernel for GPUs has `subwords` (now {model.subwords})")
     stride = -(-model.dim // VECTOR) * VECTOR
-    floats = warp_floats(plan.noise_rows, model.model == "cbow")
-    if model.window > (widest := widest_window(model.dim, floats)):
+    if model.window > (widest := widest_window(model.dim)):
         raise InputError(
             f"a GPU's registers do not hold the context rows of `dim` {model.dim} and `window`"
-            f" {model.window} with {plan.noise_rows} words to score (at most {widest})"
+            f" {model.window} (at most {widest})"
         )
     mean = model.cbow_hidden == "mean"
     return Variant(
@@ -142,10 +140,16 @@ def shape_of(variant: Variant, precision: str, *, learns: bool) -> Shape:
     )
 
 
+def warps_needed(variant: Variant) -> int:
+    """Returns how many warps a program needs to hold its context rows without spilling any."""
+    ring, width, tiles = _sizes(variant)
+    floats = WARP_FLOATS if variant.cbow or tiles == 1 else WARP_FLOATS // 2
+    return max(1, ring * width // floats)
+
+
 def warps_of(variant: Variant) -> int:
     """Returns how many warps work on a program."""
-    ring, width, tiles = _sizes(variant)
-    return max(1, ring * width // warp_floats(tiles * SMALLEST, bool(variant.cbow)))
+    return min(MOST_WARPS, warps_needed(variant))
 
 
 def registers_of(warps: int, precision: str) -> int:

@@ -56,7 +56,7 @@ class SimulatedRank:
     def gather(self, array: np.ndarray) -> list[np.ndarray]:
         return [each.copy() for each in self._meet(array)]
 
-    def told(self, value: Any) -> Any:
+    def broadcast(self, value: Any) -> Any:
         return self._meet(value)[0]
 
     @contextmanager

@@ -60,7 +60,7 @@ def train(
             validation, checkpoint). If one returns "stop", training ends and the result so far is
             kept.
         progress: whether to show a progress bar on stderr; "auto": only if stderr is a terminal.
-        use_cache: whether to read tokenised files from the cache and store them there.
+        use_cache: whether to read tokenized files from the cache and store them there.
         config: a YAML file of settings; keyword arguments take precedence over it.
         resume: a run, or its directory, to resume; only `epochs`, `threads` and `device` may be
             given with it.

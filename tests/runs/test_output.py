@@ -188,9 +188,9 @@ REFUSED = [
     ("/", r"`output` / cannot be replaced as a whole"),
     ("taken", r"`output` taken exists already: .*`overwrite`"),
     ("taken.txt", r"`output` taken\.txt exists already: .*`overwrite`"),
-    ("v.csv", r"`output` v\.csv has the name of a file"),
-    ("v.npy.gz", r"`output` v\.npy\.gz has the name of a file"),
-    ("V.JSON", r"`output` V\.JSON has the name of a file"),
+    ("v.csv", r"`output` v\.csv is named like a file"),
+    ("v.npy.gz", r"`output` v\.npy\.gz is named like a file"),
+    ("V.JSON", r"`output` V\.JSON is named like a file"),
     ("x" * 300, r"File name too long"),
     ("v.npy", r"`output` v\.vocab\.tsv exists already"),
 ]

@@ -49,11 +49,11 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any
 def kernel_note() -> str | None:
     """Returns a note for the user if compiled functions are not cached, or in an unusual place."""
     if _unsaved:
-        return f"the compiled kernel is not cached: {_unsaved[0]}"
+        return f"the compiled kernel is not kept: {_unsaved[0]}"
     _, target, elsewhere = _folders()
     if target is None:
-        return "compiled kernels cannot be cached: every run compiles them again"
-    return f"compiled kernels are cached in {target}" if elsewhere else None
+        return "compiled kernels cannot be kept: every run compiles them again"
+    return f"compiled kernels are kept in {target}" if elsewhere else None
 
 
 class KernelCache:

@@ -140,9 +140,8 @@ def test_noise_words_are_drawn_from_the_noise() -> None:
     [
         ({"subwords": "3-6"}, "subwords"),
         ({"loss": "softmax", "engine": "autograd"}, "softmax"),
-        ({"dim": "513"}, "`dim`"),
-        ({"window": "32"}, "`window`"),
-        ({"dim": "257", "negatives": "16"}, "17 words"),
+        ({"dim": "1025"}, "`dim`"),
+        ({"window": "64"}, "`window`"),
     ],
     ids=str,
 )
@@ -154,12 +153,11 @@ def test_refusals_name_the_setting(options: dict[str, str], what: str) -> None:
 def test_the_largest_that_is_not_refused() -> None:
     """What a refusal advises is taken."""
     for options in (
-        {"dim": "512", "window": "7"},
-        {"window": "31"},
-        {"dim": "512", "negatives": "15"},
-        {"dim": "256", "negatives": "500"},
-        {"dim": "512", "negatives": "500", "model": "cbow"},
-        {"dim": "512", "loss": "hsigmoid"},
+        {"dim": "1024", "window": "7"},
+        {"window": "63"},
+        {"dim": "1024", "negatives": "500"},
+        {"dim": "1024", "negatives": "500", "model": "cbow"},
+        {"dim": "1024", "loss": "hsigmoid"},
     ):
         variant = variant_of(build_config({"corpus": ("x",), **options}))
         assert warps_of(variant) <= 16 and registers_of(warps_of(variant), "tf32") == 128

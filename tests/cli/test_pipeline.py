@@ -33,7 +33,7 @@ def test_pipeline(tmp_path: Path) -> None:
             timeout=300,
         )
 
-    done = run("--epochs", "1", "--dim", "16")
+    done = run("--epochs", "1", "--dim", "32")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     phrases = (tmp_path / "out" / "phrases.tsv").read_text().splitlines()

@@ -14,7 +14,7 @@ from pyarrow import parquet
 
 from tests.fuzz.corpus_bombs import KINDS, TABLES, read, told_by
 
-MEGABYTES = 24
+MEGABYTES = 48
 PEAK = 320 << 20  # beyond what the modules take
 
 REFUSED = {

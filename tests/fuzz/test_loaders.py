@@ -9,7 +9,7 @@ import pytest
 from tests.fuzz.loaders import LOADERS
 from tests.fuzz.properties import fuzz
 
-SAMPLE = 24  # damaged files of each kind
+SAMPLE = 40  # damaged files of each kind
 
 
 @pytest.mark.parametrize("name", LOADERS)

@@ -37,8 +37,13 @@ def compiled(capability: int, precision: str, *names: str) -> list[dict[str, Any
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+def most_spilled(capability: int, variant: str) -> int:
+    spilling = "sampled-softmax" in variant or "hsigmoid+neg" in variant
+    return MOST_SPILLED[capability] if spilling else 0
+
+
 def check(capability: int, found: dict[str, Any]) -> None:
-    assert found["spilled"] <= MOST_SPILLED[capability], found
+    assert found["spilled"] <= most_spilled(capability, found["variant"]), found
     assert found["registers"] <= MOST_REGISTERS, found
     assert found["shared"] <= SHARED.get(found["variant"], MOST_SHARED), found
     assert found["returning"] == {}, found
@@ -70,5 +75,6 @@ def test_no_shape_whose_context_rows_fit_spills(capability: int) -> None:
     found = compiled(capability, "tf32", "--sweep")
     assert len(found) > 300
     for each in found:
-        assert each["spilled"] <= MOST_SPILLED[capability] and each["returning"] == {}, each
+        assert each["spilled"] <= most_spilled(capability, each["variant"]), each
+        assert each["returning"] == {}, each
         assert each["registers"] <= MOST_REGISTERS, each

@@ -26,7 +26,7 @@ from w2v.training.schedule import Block
 from w2v.words.fused import HogwildEngine
 
 # The usual numbers of noise words with short rows, as other tests have them: every kernel that is
-# compiled takes seconds. How rows are scored does not hang on the model: skip-gram has all numbers.
+# compiled takes seconds.
 SHORT, LONG = 12, 20
 LOSSES = [
     {"loss": "neg"},
@@ -36,7 +36,7 @@ LOSSES = [
     {"loss": "neg", "negatives": 7, "noise_power": 0.5},
     {"loss": "neg", "negatives": 20},
     {"loss": "nce"},
-    {"loss": "nce", "nce_log_z": 0},
+    {"loss": "nce", "nce_log_z": 0, "negatives": 9},
     {"loss": "nce", "nce_log_z": "learned"},
     {"loss": "nce", "nce_bias": "true"},
     {"loss": "nce", "nce_bias": "true", "nce_log_z": "learned", "negatives": 12},
@@ -50,11 +50,17 @@ LOSSES = [
 ]
 CBOW = [
     {"loss": "neg"},
-    {"loss": "neg", "cbow_grad": "mean"},
+    {"loss": "neg", "negatives": 1, "cbow_grad": "mean"},
     {"loss": "neg", "negatives": 20, "cbow_hidden": "sum"},
-    {"loss": "nce", "nce_bias": "true", "nce_log_z": "learned", "cbow_grad": "mean"},
+    {
+        "loss": "nce",
+        "nce_bias": "true",
+        "nce_log_z": "learned",
+        "negatives": 12,
+        "cbow_grad": "mean",
+    },
     {"loss": "sampled-softmax"},
-    {"loss": "sampled-softmax", "cbow_grad": "mean"},
+    {"loss": "sampled-softmax", "negatives": 20, "cbow_grad": "mean"},
     {"loss": "hsigmoid"},
     {"loss": "hsigmoid", "cbow_grad": "mean"},
     {"loss": "hsigmoid", "cbow_grad": "mean", "cbow_hidden": "sum"},

@@ -62,7 +62,7 @@ def here() -> dict[str, dict]:
 def avx2_only(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, dict]]:
     """What two processes find, one after the other, where nothing was compiled before, on a CPU
     that has no AVX-512."""
-    runs = "skip-gram sampled-softmax", "cbow hsigmoid"
+    runs = "skip-gram neg", "skip-gram sampled-softmax", "cbow hsigmoid"
     there = {"NUMBA_CPU_NAME": "haswell", "NUMBA_CACHE_DIR": str(tmp_path_factory.mktemp("cache"))}
     return [train_in_a_process(*runs, **there) for _ in range(2)]
 

@@ -8,9 +8,14 @@ from typing import Any
 
 from tests.forks import forked
 
-# The peak comes from the process itself, beyond what it takes with all its modules.
+# The peak comes from the process itself, beyond what it takes with all its modules. Freed blocks
+# are given back at once (mallopt's M_MMAP_THRESHOLD): what glibc keeps of them differs by 60 MB
+# between two runs of the same command.
 PROGRAM = """
-import re, sys
+import ctypes, re, sys
+mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+if mallopt is not None:
+    mallopt(-3, 1 << 18)
 from w2v.cli.app import main
 def memory(name):
     with open("/proc/self/status") as facts:

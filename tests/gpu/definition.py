@@ -16,15 +16,17 @@ from torch import Tensor
 
 from tests.kernels import reference
 from tests.kernels.engines import definition
+from w2v.kernels.cpu.random import mix
 from w2v.kernels.cpu.workspace import RowTables
 from w2v.kernels.gpu.damping import Damping
-from w2v.kernels.gpu.launch import Chosen, Rows, noise_words, train_windows, variant_of
+from w2v.kernels.gpu.launch import Chosen, Rows, train_windows, variant_of
 from w2v.kernels.plan import LOG_Z_BIAS, NOISE, PATH, WORD_BIAS
 from w2v.sampling.unigram import alias_table, keep_probabilities, unigram_probabilities
 from w2v.settings.build import build_config
 from w2v.settings.config import Config
 from w2v.words.windows import WindowReader, Windows
 
+GOLDEN = 0x9E3779B97F4A7C15
 SEED = 0xFEDCBA9876543210  # above 2^63: all 64 bits count
 Step = Callable[[reference.Model, list[int], int, "reference.Noise | None", float], float]
 
@@ -159,6 +161,19 @@ def define(
         leave(model, ring, before, words, held, factors)
         model.shared_bias = nearby.shared_bias
     return model, total, predictions
+
+
+def noise_words(
+    seed: int, targets: int, negatives: int, accept: np.ndarray, alias: np.ndarray
+) -> Tensor:
+    """The words that the kernel draws, int64 [targets, negatives]; accept, alias [V]: as from
+    `alias_table`."""
+    counter = np.arange(targets * negatives, dtype=np.uint64) * np.uint64(GOLDEN)
+    x = mix.py_func(counter + np.uint64(seed % 2**64))
+    cell = ((x >> np.uint64(32)) * np.uint64(len(accept))) >> np.uint64(32)
+    kept = x.astype(np.uint32) < np.asarray(accept, np.uint32)[cell]
+    words = np.where(kept, cell, np.asarray(alias)[cell]).astype(np.int64)
+    return torch.from_numpy(words.reshape(targets, negatives))
 
 
 def leave(

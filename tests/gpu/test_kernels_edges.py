@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from tests.gpu.by_autograd import autograd_step
-from tests.gpu.definition import define, launch, make_case
+from tests.gpu.definition import define, launch, make_case, noise_words
 from tests.gpu.test_kernels import LEARNED, assert_defined, assert_rows, named
 from tests.kernels import reference
 from tests.kernels.engines import random_text
 from w2v.errors import InputError
 from w2v.kernels.gpu import launch as launching
 from w2v.kernels.gpu.damping import Damping, pulls
-from w2v.kernels.gpu.launch import Chosen, noise_words, variant_of
+from w2v.kernels.gpu.launch import Chosen, variant_of
 from w2v.kernels.gpu.shape import registers_of, warps_of
 from w2v.sampling.unigram import alias_table, unigram_probabilities
 from w2v.settings.build import build_config

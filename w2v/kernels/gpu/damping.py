@@ -82,11 +82,3 @@ def pulls(
         path = pull(np.bincount(steps >> 1, np.repeat(p, np.diff(starts)), nodes))
     copies = 2 * variant.window + 1
     return Pulls(pull(p * copies * (variant.window + 1)), path, noise, in_flight)
-
-
-def damping(
-    variant: Variant, chosen: Chosen, counts: np.ndarray, keep: np.ndarray, negatives: int,
-    power: float, lr: float, in_flight: int,
-) -> Damping:  # fmt: skip
-    """Returns `pulls` at a learning rate."""
-    return pulls(variant, chosen, counts, keep, negatives, power, in_flight).at(lr)

@@ -9,15 +9,13 @@ On CPU tensors this runs in Triton's interpreter (TRITON_INTERPRET=1 before trit
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from w2v.kernels.cpu.random import mix
 from w2v.kernels.gpu.block import Noise, Table, Text, Tree, train_runs
-from w2v.kernels.gpu.damping import Damping, damping, pulls
+from w2v.kernels.gpu.damping import Damping, pulls
 from w2v.kernels.gpu.shape import REGISTERS, Variant, registers_of, shape_of, variant_of, warps_of
 from w2v.kernels.gpu.tables import Chosen, Rows
 
@@ -25,14 +23,13 @@ if TYPE_CHECKING:
     from w2v.words.windows import Windows
 
 __all__ = [
-    "Chosen", "Damping", "Rows", "Tuning", "Variant", "damping", "noise_words", "pulls",
-    "resident", "train_windows", "tuning_of", "variant_of",
+    "Chosen", "Damping", "Rows", "Tuning", "Variant", "pulls", "resident", "train_windows",
+    "tuning_of", "variant_of",
 ]  # fmt: skip
 
 LONGEST_RUN, SHORTEST_RUN = 512, 64  # targets of a program
 WORDS_PER_COPY = 8  # of the vocabulary, for each row that programs hold
 SCRATCH_BYTES = 1 << 27  # of all programs
-GOLDEN = 0x9E3779B97F4A7C15
 
 
 class Tuning(NamedTuple):
@@ -104,17 +101,6 @@ def suitable(variant: Variant, device: torch.device, vocabulary: int, targets: i
     longest = LONGEST_RUN if few >= most else targets
     most = min(most, few)
     return -(-targets // max(SHORTEST_RUN, min(longest, -(-targets // most))))
-
-
-def noise_words(seed: int, targets: int, negatives: int, accept: Any, alias: Any) -> Tensor:
-    """Returns the words that the kernel draws, int64 [targets, negatives]; accept, alias: [V], of
-    NumPy."""
-    counter = np.arange(targets * negatives, dtype=np.uint64) * np.uint64(GOLDEN)
-    x = mix.py_func(counter + np.uint64(seed % 2**64))
-    cell = ((x >> np.uint64(32)) * np.uint64(len(accept))) >> np.uint64(32)
-    kept = x.astype(np.uint32) < np.asarray(accept, np.uint32)[cell]
-    words = np.where(kept, cell, np.asarray(alias)[cell]).astype(np.int64)
-    return torch.from_numpy(words.reshape(targets, negatives))
 
 
 def _signed(seed: int) -> int:

@@ -120,12 +120,12 @@ def kernel_of(
 
             return run
 
-    def tuning_of(variant: Any, device: Any) -> launch.Tuning:
+    def default_tuning(variant: Any, device: Any) -> launch.Tuning:
         return launch.Tuning(warps or warps_of(variant), precision)
 
     case = definition.make_case(np.arange(10, dtype=np.int32), np.arange(10, 0, -1), **settings)
     kernel = launch.train_runs
-    with mock.patch.multiple(launch, train_runs=Compiler(), tuning_of=tuning_of):
+    with mock.patch.multiple(launch, train_runs=Compiler(), default_tuning=default_tuning):
         definition.launch(case, lr)
     return found[0]
 

@@ -19,7 +19,7 @@ from tests.kernels.engines import definition
 from w2v.kernels.cpu.random import mix
 from w2v.kernels.cpu.workspace import RowTables
 from w2v.kernels.gpu.damping import Damping
-from w2v.kernels.gpu.launch import Chosen, Rows, train_windows, variant_of
+from w2v.kernels.gpu.launch import Parameters, RowSelection, train_windows, variant_of
 from w2v.kernels.plan import LOG_Z_BIAS, NOISE, PATH, WORD_BIAS
 from w2v.sampling.unigram import alias_table, keep_probabilities, unigram_probabilities
 from w2v.settings.build import build_config
@@ -74,7 +74,7 @@ def ones(case: Case) -> Damping:
 
 def launch(
     case: Case, lr: float, programs: int = 1, damping: Damping | None = None
-) -> tuple[Rows, Tensor]:
+) -> tuple[Parameters, Tensor]:
     """(tables after a launch, its tally)."""
     variant = variant_of(case.config)
     plan = case.config.loss.plan()
@@ -86,7 +86,7 @@ def launch(
         ).contiguous()
 
     source, path, noise = case.tables
-    rows = Rows(
+    rows = Parameters(
         padded(source),
         padded(path) if plan.rows & PATH else None,
         padded(noise) if plan.rows & NOISE else None,
@@ -101,8 +101,8 @@ def launch(
         offsets = torch.from_numpy(made[1])
     if plan.rows & PATH:
         starts, steps = (torch.from_numpy(part) for part in made[2:])
-    chosen = Chosen(accept, alias, offsets, starts, steps)
-    given = variant, rows, chosen, damping or ones(case), case.windows, lr, SEED, programs
+    selection = RowSelection(accept, alias, offsets, starts, steps)
+    given = variant, rows, selection, damping or ones(case), case.windows, lr, SEED, programs
     return rows, train_windows(*given)
 
 

@@ -21,7 +21,7 @@ from w2v.corpus.read import read_corpus
 from w2v.corpus.selection import select_vocabulary
 from w2v.kernels.gpu.damping import pulls
 from w2v.kernels.gpu.shape import variant_of
-from w2v.kernels.gpu.tables import Chosen
+from w2v.kernels.gpu.tables import RowSelection
 from w2v.kernels.plan import NOISE, PATH
 from w2v.sampling.unigram import alias_table, keep_probabilities, unigram_probabilities
 from w2v.settings.build import build_config
@@ -85,7 +85,7 @@ def damped(text: Text, of: Setting, flight: int) -> Factors:
     choice, counts = choice_of(of, text.counts), text.counts
     noise = None if of.rows & PATH else torch.from_numpy(choice.alias)
     paths = (torch.from_numpy(choice.starts), torch.from_numpy(choice.steps))
-    chosen = Chosen(noise, noise, None, *(paths if of.rows & PATH else (None, None)))
+    selection = RowSelection(noise, noise, None, *(paths if of.rows & PATH else (None, None)))
     variant = variant_of(
         build_config(
             {
@@ -97,7 +97,7 @@ def damped(text: Text, of: Setting, flight: int) -> Factors:
         )
     )
     keep = keep_probabilities(counts, of.sample)
-    found = pulls(variant, chosen, counts, keep, of.negatives, POWER, flight)
+    found = pulls(variant, selection, counts, keep, of.negatives, POWER, flight)
 
     def at(lr: float) -> tuple[np.ndarray, np.ndarray]:
         damping = found.at(lr)

@@ -207,8 +207,8 @@ def test_blocks_are_launches_and_a_64th_of_the_run_at_most(monkeypatch: pytest.M
 
 
 def test_damping_follows_the_learning_rate_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(w2v.words.gpu, "resident", lambda variant, device: 500)
-    monkeypatch.setattr(w2v.words.gpu, "suitable", lambda *of: 32)  # a block is cut into fewer
+    monkeypatch.setattr(w2v.words.gpu, "resident_programs", lambda variant, device: 500)
+    monkeypatch.setattr(w2v.words.gpu, "program_count", lambda *of: 32)  # a block is cut into fewer
     ids, counts = text()
     engine = TritonEngine(config_of(lr=0.025), ids, counts)
     first = engine._damped(0.025)

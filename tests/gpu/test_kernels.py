@@ -11,7 +11,7 @@ from tests.gpu.by_autograd import autograd_step
 from tests.gpu.definition import Case, define, launch, make_case
 from tests.kernels import reference
 from tests.kernels.engines import random_text
-from w2v.kernels.gpu.launch import Rows
+from w2v.kernels.gpu.launch import Parameters
 
 pytestmark = pytest.mark.triton
 LR = 0.05
@@ -66,7 +66,7 @@ def assert_defined(case: Case, lr: float = LR, **more: object) -> None:
         assert not np.allclose(rows.input[:, : case.config.model.dim].numpy(), case.tables[0])
 
 
-def assert_rows(case: Case, rows: Rows, model: reference.Model) -> None:
+def assert_rows(case: Case, rows: Parameters, model: reference.Model) -> None:
     dim = case.config.model.dim
     for found, expected in (
         (rows.input, model.w_in),

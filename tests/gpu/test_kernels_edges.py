@@ -16,7 +16,7 @@ from tests.kernels.engines import random_text
 from w2v.errors import InputError
 from w2v.kernels.gpu import launch as launching
 from w2v.kernels.gpu.damping import Damping, pulls
-from w2v.kernels.gpu.launch import Chosen, variant_of
+from w2v.kernels.gpu.launch import RowSelection, variant_of
 from w2v.kernels.gpu.shape import registers_of, warps_of
 from w2v.sampling.unigram import alias_table, unigram_probabilities
 from w2v.settings.build import build_config
@@ -61,12 +61,14 @@ def test_damping_of_expected_uses() -> None:
     counts, keep = np.array([9, 6, 3, 1, 1]), np.array([0.5, 1, 1, 1, 1])
     config = build_config({"corpus": ("x",), "loss": "hsigmoid+neg", "window": "3"})
     tree = huffman(counts)
-    chosen = Chosen(starts=torch.from_numpy(tree.starts), steps=torch.from_numpy(tree.steps()))
+    selection = RowSelection(
+        starts=torch.from_numpy(tree.starts), steps=torch.from_numpy(tree.steps())
+    )
     p = counts * keep / (counts * keep).sum()
     below = [sum(p[w] for w in range(5) if node in tree.path(w)[0]) for node in range(4)]
     uses = p * 7 * 4, below, p + 5 * unigram_probabilities(counts, 0.75)
     for in_flight, lr in ((1, 0.1), (500, 0.1), (500, 0.025)):
-        found = pulls(variant_of(config), chosen, counts, keep, 5, 0.75, in_flight).at(lr)
+        found = pulls(variant_of(config), selection, counts, keep, 5, 0.75, in_flight).at(lr)
         for table, of_each in zip(found[:3], uses, strict=True):
             assert table is not None
             expected = 1 / (1 + 0.4 * lr * (in_flight - 1) * np.array(of_each))
@@ -79,8 +81,8 @@ def test_few_programs_where_there_are_few_words(monkeypatch: pytest.MonkeyPatch)
     targets, and at most 512 where it is the device that limits how many are in flight."""
     variant = variant_of(build_config({"corpus": ("x",), "window": "5"}))
     device = torch.device("cpu")
-    assert launching.suitable(variant, device, 10**6, 10**6) == 1
-    monkeypatch.setattr(launching, "resident", lambda *_: 528)
+    assert launching.program_count(variant, device, 10**6, 10**6) == 1
+    monkeypatch.setattr(launching, "resident_programs", lambda *_: 528)
     for vocabulary, targets, programs in (
         (10**6, 5_000_000, 9766),
         (10**6, 70_000, 527),
@@ -89,7 +91,7 @@ def test_few_programs_where_there_are_few_words(monkeypatch: pytest.MonkeyPatch)
         (4300, 640, 10),
         (2, 5_000_000, 1),
     ):
-        assert launching.suitable(variant, device, vocabulary, targets) == programs
+        assert launching.program_count(variant, device, vocabulary, targets) == programs
 
 
 @pytest.mark.parametrize("negatives", [5, 20])

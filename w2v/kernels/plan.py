@@ -11,9 +11,9 @@ from typing import NamedTuple
 PATH, NOISE = 1, 2  # bits of `rows`
 LOGISTIC, CROSS_ENTROPY = 0, 1  # values of `link`
 WORD_BIAS, LOG_Z_BIAS = 1, 2  # bits of `bias`
-SMALLEST = 16  # smallest side of the tiles that a GPU's matrix units multiply
-# Floats of context rows that a GPU program holds in registers and in shared memory. With more than
-# half of them, or a quarter where a window scores several tiles of words, some are spilled.
+SMALLEST_TILE = 16  # smallest side of the tiles that a GPU's matrix units multiply
+# Most floats of context rows that a GPU program holds, in registers and in shared memory. From half
+# of that on (a quarter, if a window scores several tiles of words) some are spilled to memory.
 RING_FLOATS = 1 << 14
 
 
@@ -44,12 +44,12 @@ class FusedPlan(NamedTuple):
 
     @property
     def noise_rows(self) -> int:
-        """How many of a target's output rows are rows of words."""
+        """The number of words that are scored for a target: itself and its noise words, or 0."""
         return self.negatives + 1 if self.rows & NOISE else 0
 
 
 def widest_window(dim: int) -> int:
-    """Returns the widest window whose context rows, with their number and length rounded up to
-    powers of two, a GPU program holds; 0 if there is none."""
-    places = RING_FLOATS // (1 << (max(dim, SMALLEST) - 1).bit_length())
-    return (places - 1) // 2 if places >= SMALLEST else 0
+    """Returns the widest window for vectors of length `dim` whose context rows a GPU program can
+    hold, or 0 if there is none. Their number and length are rounded up to powers of two."""
+    slots = RING_FLOATS // (1 << (max(dim, SMALLEST_TILE) - 1).bit_length())
+    return (slots - 1) // 2 if slots >= SMALLEST_TILE else 0

@@ -26,12 +26,12 @@ from w2v.errors import InputError, RunError
 from w2v.kernels.cpu.workspace import RowTables, whole_vectors
 from w2v.kernels.gpu.launch import (
     SCRATCH_BYTES,
-    Chosen,
     Damping,
-    Rows,
+    Parameters,
+    RowSelection,
+    program_count,
     pulls,
-    resident,
-    suitable,
+    resident_programs,
     train_windows,
     variant_of,
 )
@@ -90,9 +90,9 @@ class TritonEngine(WordEngine):
         keep = keep_probabilities(counts, config.training.sample)
         with self._on_device():
             self._rows, self._chosen = self._tables(), self._choice()
-            most = resident(self._variant, self.device)
+            most = resident_programs(self._variant, self.device)
             sizes = self._variant, self.device, len(counts)
-            in_flight = min(most, suitable(*sizes, block_words(config, len(ids))))
+            in_flight = min(most, program_count(*sizes, block_words(config, len(ids))))
             launch = self._plan.negatives, self._plan.power, in_flight
             self._pulls = pulls(self._variant, self._chosen, counts, keep, *launch)
             self._damping: tuple[int, Damping] | None = None
@@ -104,14 +104,14 @@ class TritonEngine(WordEngine):
         self._blocks: Blocks | None = None
         self._ahead: tuple[Block, Reading, list[int]] | None = None  # and its numbers
 
-    def _tables(self) -> Rows:
+    def _tables(self) -> Parameters:
         plan, words = self._plan, len(self._counts)
         stride = whole_vectors(self.config.model.dim)
 
         def zeros(*shape: int) -> Tensor:
             return torch.zeros(shape, device=self.device)
 
-        return Rows(
+        return Parameters(
             input=zeros(words, stride),
             path=zeros(max(1, words - 1), stride) if plan.rows & PATH else None,
             noise=zeros(words, stride) if plan.rows & NOISE else None,
@@ -119,14 +119,14 @@ class TritonEngine(WordEngine):
             log_z=zeros(1) if plan.bias & LOG_Z_BIAS else None,
         )
 
-    def _choice(self) -> Chosen:
+    def _choice(self) -> RowSelection:
         noise, offsets, starts, steps = RowTables(self._plan, self._counts).arrays
 
         def on_device(array: np.ndarray) -> Tensor | None:
             return torch.from_numpy(array).to(self.device) if len(array) else None
 
         accept, alias = noise.astype(np.uint32), (noise.astype(np.int64) >> 32).astype(np.int32)
-        return Chosen(*map(on_device, (accept, alias, offsets, starts, steps)))
+        return RowSelection(*map(on_device, (accept, alias, offsets, starts, steps)))
 
     @staticmethod
     def device_of(config: Config) -> torch.device:

@@ -1,1 +1,1 @@
-"""Fused kernels for GPUs, in Triton. Nothing imports them unless a GPU is asked for."""
+"""Fused kernels for GPUs, in Triton. They are imported only when a GPU is used."""

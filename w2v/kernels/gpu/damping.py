@@ -1,20 +1,24 @@
-"""What a row's changes are multiplied by, because hundreds of windows are in flight at the same
-time: each moves the row from a state that the others are moving too.
+"""Damping factors for the changes of rows. Hundreds of windows are trained at the same time on a
+GPU, and each computes its change from a state of the row that the others are changing too, so that
+the plain sum of the changes would move the row too far.
 
-Where the CPU's kernel counts how often threads have used a row (`w2v.kernels.cpu.merge`), here the
-expected number does. Of G windows in flight, G - 1 are others'; they use a row u times per window
-of theirs and take it about PULL · lr · u · (G - 1) of the way to where it is at rest. So its
-changes are multiplied by
+The CPU kernel counts how often each thread has used a row (`w2v.kernels.cpu.merge`); here the
+expected number of uses is taken instead. If G windows are in flight, G - 1 of them belong to other
+programs. If each of them uses the row u times on average, together they move it by about
+PULL · lr · u · (G - 1) of the way to its equilibrium. Each change is therefore multiplied by
 
-    f = 1 / (1 + PULL · lr · u · (G - 1))      1 for G = 1
+    f = 1 / (1 + PULL · lr · u · (G - 1))      which is 1 for G = 1
 
-    input rows     u = p · (2 · window + 1) · (window + 1)    p: the word's share of trained words
-    words' rows    u = p + negatives · q                      q: of noise words; the biases alike
-    inner nodes    u = Σ p of the words below
-    -log Z         f = 1 / G                                  used all the time
+with the following u, where p is a word's share of the trained words, and q its probability as a
+noise word:
 
-A program holds an input row for 2 · window + 1 windows, and uses it in about window + 1 of them,
-before others see what it has learnt: as many copies are in flight.
+    input rows               u = p · (2 · window + 1) · (window + 1)
+    output rows of words     u = p + negatives · q           also for the biases of words
+    output rows of nodes     u = Σ p over the words below the node
+    -log Z                   f = 1 / G, because every window uses it
+
+The input rows' u has two factors because a program keeps a copy of an input row for 2 · window + 1
+windows, and uses it in about window + 1 of them, before other programs see its changes.
 """
 
 from __future__ import annotations
@@ -27,13 +31,14 @@ from torch import Tensor
 
 from w2v.kernels.cpu.merge import PULL
 from w2v.kernels.gpu.shape import Variant
-from w2v.kernels.gpu.tables import Chosen
+from w2v.kernels.gpu.tables import RowSelection
 from w2v.kernels.plan import NOISE, PATH
 from w2v.sampling.unigram import unigram_probabilities
 
 
 class Damping(NamedTuple):
-    """f of every row, float32: input [V], path [inner nodes], noise [V], log_z [1]."""
+    """The damping factors f at one learning rate, float32: of input rows [V], of inner nodes
+    [nodes] or None, of words' output rows [V] or None, and of -log Z [1]."""
 
     input: Tensor
     path: Tensor | None
@@ -42,8 +47,8 @@ class Damping(NamedTuple):
 
 
 class Pulls(NamedTuple):
-    """1 / f - 1 per unit of learning rate, float32; what they are of stands in Damping. They hold
-    for a whole run."""
+    """PULL · u · (G - 1) for every row, float32, with the shapes of `Damping`, and in_flight = G.
+    These values do not depend on the learning rate and are computed once per run."""
 
     input: Tensor
     path: Tensor | None
@@ -51,7 +56,7 @@ class Pulls(NamedTuple):
     in_flight: int
 
     def at(self, lr: float) -> Damping:
-        """The damping at a learning rate."""
+        """Returns the damping factors at the learning rate `lr`."""
         path, noise = (
             None if pull is None else 1 / (1 + lr * pull) for pull in (self.path, self.noise)
         )
@@ -60,24 +65,27 @@ class Pulls(NamedTuple):
 
 
 def pulls(
-    variant: Variant, chosen: Chosen, counts: np.ndarray, keep: np.ndarray, negatives: int,
-    power: float, in_flight: int,
+    variant: Variant, selection: RowSelection, counts: np.ndarray, keep: np.ndarray,
+    negatives: int, power: float, in_flight: int,
 ) -> Pulls:  # fmt: skip
-    """Returns the pulls on the device of `chosen`. counts [V]; keep [V]: probability of a word to
-    survive sub-sampling; in_flight: G."""
-    given = next(table for table in chosen if table is not None)
+    """Returns the pulls of all rows, on the device of `selection`.
+
+    counts [V]: occurrences of each word; keep [V]: the probability that subsampling keeps a word;
+    negatives, power: as in FusedPlan; in_flight: G, the number of windows trained at a time.
+    """
+    device = next(table for table in selection if table is not None).device
     p = counts * keep / np.sum(counts * keep)
 
     def pull(uses: np.ndarray) -> Tensor:
         table = (float(PULL) * (in_flight - 1) * uses).astype(np.float32)
-        return torch.from_numpy(table).to(given.device)
+        return torch.from_numpy(table).to(device)
 
     path = noise = None
     if variant.rows & NOISE:
         noise = pull(p + negatives * unigram_probabilities(counts, power))
     if variant.rows & PATH:
-        assert chosen.starts is not None and chosen.steps is not None
-        starts, steps = chosen.starts.cpu().numpy(), chosen.steps.cpu().numpy()
+        assert selection.starts is not None and selection.steps is not None
+        starts, steps = selection.starts.cpu().numpy(), selection.steps.cpu().numpy()
         nodes = max(1, len(p) - 1)
         path = pull(np.bincount(steps >> 1, np.repeat(p, np.diff(starts)), nodes))
     copies = 2 * variant.window + 1

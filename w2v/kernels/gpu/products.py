@@ -1,7 +1,8 @@
-"""The three products of a tile: H [hidden, width] hidden rows, Y [tile, width] output rows, g
-[hidden, tile] residuals.
+"""The three matrix products of a tile, for hidden rows H [hidden, width], output rows Y [tile,
+width] and residuals g [hidden, tile].
 
-CBOW's one hidden row is multiplied by threads, skip-gram's many by matrix units.
+Skip-gram uses the GPU's matrix units. CBOW has a single hidden row, for which ordinary arithmetic
+is used.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import triton.language as tl
 
 @triton.jit
 def scores(H, Y, shape: tl.constexpr):
-    """H · Yᵀ [hidden, tile]."""
+    """Returns H · Yᵀ [hidden, tile]."""
     if shape.cbow:
         s = tl.sum(H * Y, 1)[None, :]
     else:
@@ -21,20 +22,21 @@ def scores(H, Y, shape: tl.constexpr):
 
 
 @triton.jit
-def for_hidden(g, Y, shape: tl.constexpr):
-    """g · Y [hidden, width]."""
+def hidden_gradient(g, Y, shape: tl.constexpr):
+    """Returns g · Y [hidden, width]."""
     if shape.cbow:
         change = tl.sum(tl.trans(g) * Y, 0, keep_dims=True)
     else:
         change = tl.dot(g, Y, input_precision=shape.precision)
-        # else the matrix units would add it to the hidden rows, and they round towards zero
+        # Without this `where`, which changes no value, Triton would let the matrix units add the
+        # product to the hidden rows, and they round towards zero.
         change = tl.where(tl.arange(0, shape.width)[None, :] < shape.stride, change, 0.0)
     return change
 
 
 @triton.jit
-def for_outputs(g, H, shape: tl.constexpr):
-    """gᵀ · H [tile, width]."""
+def output_gradient(g, H, shape: tl.constexpr):
+    """Returns gᵀ · H [tile, width]."""
     if shape.cbow:
         change = tl.trans(g) * H
     else:

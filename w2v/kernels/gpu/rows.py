@@ -1,4 +1,4 @@
-"""Reading and changing rows of a table that all programs change."""
+"""Reads and updates rows of tables that all programs share."""
 
 from __future__ import annotations
 
@@ -7,28 +7,30 @@ import triton.language as tl
 
 
 @triton.jit
-def present(shape: tl.constexpr):
-    """Which of a tile's [1, width] floats a row has."""
+def inside_row(shape: tl.constexpr):
+    """Returns a mask [1, width]: which floats of a tile's row belong to a row of the table."""
     return tl.arange(0, shape.width)[None, :] < shape.stride
 
 
 @triton.jit
-def addresses(table, index, shape: tl.constexpr):
-    """Of the rows `index` ([n, 1], or one number), [n, width]; where they are `present`."""
+def row_addresses(table, index, shape: tl.constexpr):
+    """Returns the addresses [n, width] of the floats of rows `index` ([n, 1] or a scalar). Only
+    those in `inside_row` may be accessed."""
     floats = tl.arange(0, shape.width)[None, :]
     return table.rows + index.to(tl.int64) * shape.stride + floats
 
 
 @triton.jit
-def read(places, there):
-    """What stands at addresses now; 0 where it is not `there`. From the cache that all
-    multiprocessors share: their own ones would not see what is added by reductions, and rows that
-    every window uses would never leave them."""
-    return tl.load(places, mask=there, other=0.0, cache_modifier=".cg")
+def read(addresses, mask):
+    """Returns the current values at the addresses, 0 where `mask` is False. They are read from the
+    L2 cache, which all multiprocessors share. The multiprocessors' own L1 caches would not see what
+    other programs add, and rows that every window uses would never leave them."""
+    return tl.load(addresses, mask=mask, other=0.0, cache_modifier=".cg")
 
 
 @triton.jit
-def add(places, change, there):
-    """Adds without order, and without waiting. A constant `there` along a row lets four floats go
-    at once."""
-    tl.atomic_add(places, change, mask=there, sem="relaxed")
+def add(addresses, change, mask):
+    """Adds `change` to the values at the addresses, atomically but in no particular order, and
+    without waiting. If `mask` is constant along a row, four floats are added by one
+    instruction."""
+    tl.atomic_add(addresses, change, mask=mask, sem="relaxed")

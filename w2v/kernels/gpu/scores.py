@@ -1,10 +1,10 @@
-"""From scores to their log-sum-exp and exponentials, a row of the block for each program: scores
-are read from the GPU's memory once, where its cache holds a row until it is read again, and written
-once. PyTorch's own operators take five passes for it.
+"""Turns scores into their log-sum-exp and exponentials. One Triton program processes one row of the
+block of scores: it reads the scores from GPU memory once, as far as the L2 cache holds the row
+until it is read again, and writes them once. PyTorch's own operators take five passes.
 
     total[u] = log sum_j exp z[u, j]      z[u, j] = exp(z[u, j] - total[u])
 
-Arithmetic is in float32, whatever z is.
+Arithmetic is in float32, whatever the type of z.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-TILE = 8192  # scores that a program has in hand
+TILE = 8192  # scores that a program processes at a time
 WARPS = 16
 
 
@@ -22,42 +22,43 @@ WARPS = 16
 def rows_to_exponentials(
     z, total, stride, classes, floor, sums: tl.constexpr, writes: tl.constexpr, tile: tl.constexpr
 ):  # fmt: skip
-    """sums: finds total, at least `floor`, else takes it as given; writes: overwrites z."""
+    """sums: compute total, which is at least `floor`; otherwise it is an input. writes: replace z
+    by the exponentials."""
     row = tl.program_id(0).to(tl.int64)
-    scores, places = z + row * stride, tl.arange(0, tile)
+    scores, offsets = z + row * stride, tl.arange(0, tile)
     if sums:
-        # a peak that is finite: exp(-inf - peak) is 0 in a row of -inf
+        # the peak starts at a finite value, so that exp(-inf - peak) is 0 in a row of -inf
         peak = tl.full([], floor, tl.float32)
         powers = tl.zeros([tile], tl.float32)
         for start in range(0, classes, tile):
-            there = start + places < classes
+            mask = start + offsets < classes
             x = tl.load(
-                scores + start + places, there, other=-float("inf"), eviction_policy="evict_last"
+                scores + start + offsets, mask, other=-float("inf"), eviction_policy="evict_last"
             ).to(tl.float32)
             higher = tl.maximum(peak, tl.max(x, 0))
             powers = powers * tl.exp(peak - higher) + tl.exp(x - higher)
             peak = higher
         log_sum = tl.log(tl.sum(powers, 0)) + peak
-        log_sum = tl.where(log_sum < floor, floor, log_sum)  # what is no number stays so
+        log_sum = tl.where(log_sum < floor, floor, log_sum)  # NaN stays NaN
         tl.store(total + row, log_sum)
     else:
         log_sum = tl.load(total + row)
     if writes:
         for start in range(0, classes, tile):
-            there = start + places < classes
-            x = tl.load(scores + start + places, there, eviction_policy="evict_first")
+            mask = start + offsets < classes
+            x = tl.load(scores + start + offsets, mask, eviction_policy="evict_first")
             share = tl.exp(x.to(tl.float32) - log_sum)
-            tl.store(scores + start + places, share.to(x.dtype), there)
+            tl.store(scores + start + offsets, share.to(x.dtype), mask)
 
 
 def normalise(z: Tensor, total: Tensor, floor: float, *, keep: bool) -> None:
-    """Fills total [R] float32 with the log-sum-exp of z [R, C] float32 or bfloat16, at least
-    `floor`; keep: turns z into exp(z - total)."""
+    """Writes the log-sum-exp of each row of z [R, C] (float32 or bfloat16), at least `floor`, to
+    total [R] float32. keep: also replaces z by exp(z - total)."""
     _launch(z, total, floor, True, keep)
 
 
 def subtract(z: Tensor, total: Tensor) -> None:
-    """Turns z [R, C] into exp(z - total [R])."""
+    """Replaces z [R, C] by exp(z - total [R]), in place."""
     _launch(z, total, 0.0, False, True)
 
 

@@ -1,5 +1,5 @@
-"""What is frozen into a kernel's machine code: plain integers, from a configuration. Free of torch
-and Triton."""
+"""The constants that are compiled into a kernel, derived from a configuration. Imports neither
+torch nor Triton."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from w2v.kernels.plan import (
     LOG_Z_BIAS,
     NOISE,
     PATH,
-    SMALLEST,
+    SMALLEST_TILE,
     WORD_BIAS,
     widest_window,
 )
@@ -19,16 +19,21 @@ from w2v.kernels.plan import (
 if TYPE_CHECKING:
     from w2v.settings.config import Config
 
-VECTOR = 16  # floats: a row is padded to a multiple, as on the CPU
-REGISTERS = 1 << 16  # of a multiprocessor
-WARP_FLOATS, MOST_WARPS = 512, 16  # floats of the ring that a warp holds without spilling registers
+VECTOR = 16  # rows are padded to a multiple of this many floats, as on the CPU
+REGISTERS = 1 << 16  # per multiprocessor
+WARP_FLOATS = 512  # floats of the ring that a warp holds without spilling registers
+MOST_WARPS = 16  # per program
 
 
 class Variant(NamedTuple):
-    """What a configuration asks of a kernel. dim: floats of a row, stride: with padding; window:
-    the farthest context word; from rows to negatives: as in FusedPlan; cbow: 1 for one hidden row
-    per window; mean: it is the mean of the context rows, else their sum; share: a context row gets
-    its share of the mean's gradient, else all of it."""
+    """The kernel that a configuration needs.
+
+    dim: length of a row in floats; stride: the same with padding. window: distance of the farthest
+    context word. rows to negatives: as in FusedPlan. cbow: 1 for CBOW, with one hidden row per
+    window, 0 for skip-gram. mean: 1 if CBOW's hidden row is the mean of the context rows, 0 if it
+    is their sum. share: 1 if each context row gets its share of the hidden row's gradient, 0 if it
+    gets all of it.
+    """
 
     dim: int
     stride: int
@@ -45,13 +50,16 @@ class Variant(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """The same, as the kernel needs it.
+    """The constants of a kernel in the form in which it uses them; the fields of the same name are
+    explained in `Variant`.
 
-    width: floats of a tile's row, a power of two >= stride. ring: places for context rows, a power
-    of two above 2 · window. hidden: hidden rows of a window, ring or (CBOW) 1. tile: output rows
-    scored together; tiles: how many such tiles the target and its noise words take. precision: of
-    products, a word of Triton's. learns: 0 finds the loss and writes to no row. scratch: floats of
-    memory that a program has to itself.
+    width: floats per row of a tile, a power of two >= stride. ring: slots of the ring buffer, a
+    power of two >= 2 · window + 1. hidden: hidden rows of a window: `ring`, or 1 for CBOW. tile:
+    output rows that are scored together. tiles: number of such tiles for the target and its noise
+    words. path, noise: 1 if inner nodes, or words, are scored. cross_entropy: 1 for that link, 0
+    for the logistic one. word_bias, log_z: 1 if biases of words, or log Z, are trained. precision:
+    of matrix products, in Triton's terms. updates: 0 computes the loss and writes to no row.
+    scratch: floats of global memory that each program needs for itself.
     """
 
     stride: int
@@ -73,21 +81,26 @@ class Shape(NamedTuple):
     mean: int
     share: int
     precision: str
-    learns: int
+    updates: int
     scratch: int
 
 
 def variant_of(config: Config) -> Variant:
-    """Returns what a configuration asks of a kernel.
+    """Returns the kernel that a configuration needs.
 
     Raises:
-        InputError: there is no kernel for it.
+        InputError: no kernel supports the loss, the n-grams, or this combination of `dim` and
+            `window`.
     """
     model, plan = config.model, config.loss.plan()
     if plan is None:
-        raise InputError(f"no kernel for GPUs has the `loss` {config.training.loss}")
+        raise InputError(
+            f"there is no GPU kernel for `loss` {config.training.loss}: use `engine` autograd"
+        )
     if model.ngram_lengths is not None:
-        raise InputError(f"no kernel for GPUs has `subwords` (now {model.subwords})")
+        raise InputError(
+            f"there is no GPU kernel for `subwords` (now {model.subwords}): use `engine` autograd"
+        )
     stride = -(-model.dim // VECTOR) * VECTOR
     if model.window > (widest := widest_window(model.dim)):
         raise InputError(
@@ -111,8 +124,8 @@ def variant_of(config: Config) -> Variant:
     )
 
 
-def shape_of(variant: Variant, precision: str, *, learns: bool) -> Shape:
-    """Returns what is frozen into the kernel of a variant."""
+def shape_of(variant: Variant, precision: str, *, updates: bool) -> Shape:
+    """Returns the constants of the kernel for a variant."""
     ring, width, tiles = _sizes(variant)
     hidden = 1 if variant.cbow else ring
     return Shape(
@@ -121,7 +134,7 @@ def shape_of(variant: Variant, precision: str, *, learns: bool) -> Shape:
         window=variant.window,
         ring=ring,
         hidden=hidden,
-        tile=SMALLEST,
+        tile=SMALLEST_TILE,
         tiles=tiles,
         path=int(variant.rows & PATH > 0),
         noise=int(variant.rows & NOISE > 0),
@@ -135,37 +148,37 @@ def shape_of(variant: Variant, precision: str, *, learns: bool) -> Shape:
         mean=variant.mean,
         share=variant.share,
         precision=precision,
-        learns=int(learns),
-        scratch=ring * width + tiles * hidden * SMALLEST,
+        updates=int(updates),
+        scratch=ring * width + tiles * hidden * SMALLEST_TILE,
     )
 
 
 def warps_needed(variant: Variant) -> int:
-    """Returns how many warps a program needs to hold its context rows without spilling any."""
+    """Returns how many warps a program needs to hold its ring of context rows in registers."""
     ring, width, tiles = _sizes(variant)
     floats = WARP_FLOATS if variant.cbow or tiles == 1 else WARP_FLOATS // 2
     return max(1, ring * width // floats)
 
 
 def warps_of(variant: Variant) -> int:
-    """Returns how many warps work on a program."""
+    """Returns how many warps a program gets: `warps_needed`, at most MOST_WARPS."""
     return min(MOST_WARPS, warps_needed(variant))
 
 
 def registers_of(warps: int, precision: str) -> int:
-    """Returns how many registers a thread may have: such that programs with 16 warps together share
-    a multiprocessor's; all there are for products in more than one pass."""
-    at_a_time = MOST_WARPS if precision == "tf32" else warps
-    return min(255, REGISTERS // (32 * at_a_time))
+    """Returns the limit on the registers of a thread. It lets a multiprocessor run 16 warps at a
+    time, or, for precisions whose products take several passes, only one program."""
+    resident_warps = MOST_WARPS if precision == "tf32" else warps
+    return min(255, REGISTERS // (32 * resident_warps))
 
 
 def _sizes(variant: Variant) -> tuple[int, int, int]:
-    """(places of the ring, floats of a tile's row, tiles of words)."""
-    ring, width = _power(2 * variant.window + 1), _power(variant.stride)
+    """Returns (slots of the ring, floats per row of a tile, tiles of words)."""
+    ring, width = _power_of_two(2 * variant.window + 1), _power_of_two(variant.stride)
     scored = variant.negatives + 1 if variant.rows & NOISE else 1
-    return ring, width, -(-scored // SMALLEST)
+    return ring, width, -(-scored // SMALLEST_TILE)
 
 
-def _power(number: int) -> int:
-    """The smallest power of two >= number, and >= SMALLEST."""
-    return max(SMALLEST, 1 << (number - 1).bit_length())
+def _power_of_two(number: int) -> int:
+    """Returns the smallest power of two >= number and >= SMALLEST_TILE."""
+    return max(SMALLEST_TILE, 1 << (number - 1).bit_length())

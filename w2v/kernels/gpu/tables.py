@@ -1,4 +1,4 @@
-"""What a kernel works on, on its device; None: the loss has no such table."""
+"""The tensors that the training kernel works on. Fields that a loss does not use are None."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import NamedTuple
 from torch import Tensor
 
 
-class Rows(NamedTuple):
-    """What learns, float32: input rows [V, stride], output rows of inner nodes and of words [·,
-    stride] (padding is and stays 0), biases of words [V], -log Z [1]."""
+class Parameters(NamedTuple):
+    """The trained tables, float32: input rows [V, stride], output rows of inner nodes [nodes,
+    stride], output rows of words [V, stride], biases of words [V], and -log Z [1]. The floats that
+    pad a row to `stride` are 0 and stay 0."""
 
     input: Tensor
     path: Tensor | None = None
@@ -18,10 +19,11 @@ class Rows(NamedTuple):
     log_z: Tensor | None = None
 
 
-class Chosen(NamedTuple):
-    """What rows are chosen by: Walker's alias table, accept [V] (its bits, as whatever type of at
-    least 32) and alias [V], as `w2v.sampling.unigram.alias_table` gives it; offsets [V], added to
-    the scores; paths in CSR form, starts [V + 1] and steps = node · 2 + label."""
+class RowSelection(NamedTuple):
+    """The tables from which a window's output rows are selected: Walker's alias table for noise
+    words, accept [V] and alias [V], as from `w2v.sampling.unigram.alias_table` (accept may have any
+    type of at least 32 bits with the same bits); offsets [V], which are added to the scores; and
+    the words' paths in CSR form, starts [V + 1] and steps = node · 2 + label."""
 
     accept: Tensor | None = None
     alias: Tensor | None = None

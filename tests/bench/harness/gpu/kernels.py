@@ -87,7 +87,7 @@ def _tuned(
     limit = (lambda *_: registers) if registers else launch.registers_of
     with mock.patch.object(launch, "registers_of", limit):
         if times is not None:
-            programs = times * launch.resident(made.engine._variant, made.engine.device)
+            programs = times * launch.resident_programs(made.engine._variant, made.engine.device)
         return _rate(asked, made, made.launch(tuning, programs)) | {"programs": programs}
 
 
@@ -97,7 +97,7 @@ def _rate(asked: Asked, made: Made, call: Callable[[], object]) -> dict[str, Any
         "value": made.n / seconds,
         "unit": "words/s",
         "trained_per_second": trained / seconds,
-        "shipped": launch.tuning_of(made.engine._variant, made.engine.device)._asdict(),
+        "shipped": launch.default_tuning(made.engine._variant, made.engine.device)._asdict(),
     }
 
 

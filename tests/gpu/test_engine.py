@@ -85,7 +85,7 @@ def test_both_engines_begin_alike_and_go_on_with_each_others_state(loss: dict[st
     hogwild.load_state(triton.state())
     assert_equal(hogwild, triton)
     np.testing.assert_array_equal(hogwild.vectors, -state["input"])
-    padding = triton._rows.input[:, 20:]
+    padding = triton._parameters.input[:, 20:]
     assert padding.shape == (V, 12) and not padding.any()
     for odd in ({"input": state["input"]}, {**state, "input": np.zeros((V, 21), np.float32)}):
         with pytest.raises(ValueError, match=r"state|input is float32"):

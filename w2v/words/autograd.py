@@ -12,9 +12,9 @@ computes gradients with autograd.
 Losses that draw noise words draw `negatives` of them for every NOISE_SHARE predictions from the
 same context word. The gradient is that of the loss summed over a batch's predictions.
 
-The program waits for a GPU at most four times per batch: for its predictions, for its distinct
-words (twice if they share noise words), and for the output rows that have a gradient. Adaptive
-softmax, margins and distinct noise words wait at least once more.
+The program waits for a GPU at most four times per batch: to learn the number of predictions, the
+distinct words (twice if predictions share noise words), and the output rows with a gradient.
+Adaptive softmax, margins and distinct noise words wait at least once more.
 
 With several ranks the hidden rows of every batch are distributed, each with its predictions and
 noise words, and the gradients are summed: the result is that of one process, up to rounding.
@@ -74,13 +74,13 @@ class AutogradEngine(WordEngine):
         self._ids, self._length, self._counts = ids, len(ids), counts
         self._batch = cost.batch_words(config, len(ids))
         self._generator = torch.Generator(self.device)
-        self.inputs, make = inputs, OPTIMIZERS[config.training.optimizer]
+        self.inputs, optimizer = inputs, OPTIMIZERS[config.training.optimizer]
         with self._undisturbed():
-            self.input = InputLayer(len(counts), config.model.dim, inputs, self.device, make)
+            self.input = InputLayer(len(counts), config.model.dim, inputs, self.device, optimizer)
             self.layer = self._make_layer(counts).to(self.device)
             named = self.layer.named_parameters()
             self._parameters = {f"output.{name}": parameter for name, parameter in named}
-            output = {name: make(table.detach()) for name, table in self._parameters.items()}
+            output = {name: optimizer(table.detach()) for name, table in self._parameters.items()}
             self._optimizers = self.input.optimizers | output
 
     @classmethod
@@ -173,12 +173,14 @@ class AutogradEngine(WordEngine):
 
     def _make_layer(self, counts: np.ndarray) -> OutputLayer:
         config, loss = self.config, self.config.training.loss
-        more: dict[str, object] = {"sparse": True} if LOSSES[loss].sparse else {}
+        arguments: dict[str, object] = {"sparse": True} if LOSSES[loss].sparse else {}
         if LOSSES[loss].draws_noise:
-            more |= {"per_row": True, "generator": self._generator}
+            arguments |= {"per_row": True, "generator": self._generator}
         try:
             torch.manual_seed(config.training.seed)  # a layer may start from random values
-            return make_layer(loss, config.model.dim, torch.from_numpy(counts), config.loss, **more)
+            return make_layer(
+                loss, config.model.dim, torch.from_numpy(counts), config.loss, **arguments
+            )
         except ValueError as error:
             raise InputError(f"`loss` {loss} with {len(counts):,} words: {error}") from error
 
@@ -201,7 +203,7 @@ class AutogradEngine(WordEngine):
             hidden = self.input.rows_of(rows)
             with promised():
                 return self.layer(hidden, targets, row_of)  # type: ignore[no-any-return]
-        n_hidden, (rows, mask) = len(rows), self._dealt(rows, row_of)
+        n_hidden, (rows, mask) = len(rows), self._own_share(rows, row_of)
         if mask is not None:
             targets, row_of = targets[mask], row_of[mask] // self.world.size
         hidden = self.input.rows_of(rows)
@@ -217,8 +219,8 @@ class AutogradEngine(WordEngine):
         n_hidden = len(targets)
         if lr is not None and self.world.size > 1:
             row_of = torch.arange(n_hidden, device=self.device).repeat_interleave(lengths)
-            targets, mask = self._dealt(targets, row_of)
-            lengths, _ = self._dealt(lengths, row_of)
+            targets, mask = self._own_share(targets, row_of)
+            lengths, _ = self._own_share(lengths, row_of)
             contexts = contexts[mask]
         starts = lengths.cumsum(0) - lengths
         hidden = self.input.bags(contexts, starts, model.cbow_hidden)
@@ -233,7 +235,7 @@ class AutogradEngine(WordEngine):
         self._update_input(gradient, lr, rows)
         return losses
 
-    def _dealt(self, rows: Tensor, row_of: Tensor) -> tuple[Tensor, Tensor | None]:
+    def _own_share(self, rows: Tensor, row_of: Tensor) -> tuple[Tensor, Tensor | None]:
         """Returns this rank's share of hidden rows, every size-th one, and a mask [N] of the
         entries of row_of that belong to it (None: all of them)."""
         rank, size = self.world.rank, self.world.size
@@ -248,8 +250,8 @@ class AutogradEngine(WordEngine):
     def _learn(
         self, hidden: Tensor, targets: Tensor, row_of: Tensor | None, lr: float, n_hidden: int
     ) -> tuple[Tensor, Tensor]:
-        """Updates the output layer. Returns losses [N] and the gradient [U, D] of their sum.
-        hidden: this rank's share of the `n_hidden` hidden rows in the batch."""
+        """Updates the output layer. Returns the losses [N] and the gradient [U, D] of their sum for
+        hidden [U, D], this rank's share of the `n_hidden` hidden rows in the batch."""
         hidden.requires_grad_()
         share = (n_hidden, self.world.rank, self.world.size) if self.world.size > 1 else None
         sampled = [part for part in self.layer.modules() if isinstance(part, SampledLayer)]

@@ -35,7 +35,8 @@ PROBE = (1024, 4096)  # rows and classes of the product whose time is measured
 
 
 def batch_words(config: Config, length: int) -> int:
-    """Returns the words per step: the given number, or one that suits optimizer, window, length."""
+    """Returns the words per step: `batch_size`, or a number that suits the optimizer, the window
+    and the length of the text."""
     if config.training.batch_size:
         return config.training.batch_size
     words = SGD_BATCH if config.training.optimizer == "sgd" else LARGE_BATCH
@@ -89,10 +90,10 @@ def warning(config: Config, counts: np.ndarray, length: int, device: torch.devic
         return None
     hours = seconds / 3600
     cheaper = cheaper_losses()
-    took = f"{hours:.0f} hours" if hours < 72 else f"{hours / 24:.0f} days"
+    duration = f"{hours:.0f} hours" if hours < 72 else f"{hours / 24:.0f} days"
     return (
         f"`loss` {config.training.loss} scores all {len(counts):,} words for every hidden vector:"
-        f" this will take about {took}. Cheaper: `loss` {', '.join(cheaper[:-1])} or"
+        f" this will take about {duration}. Cheaper: `loss` {', '.join(cheaper[:-1])} or"
         f" {cheaper[-1]}, a larger `min_count`, fewer `epochs`"
     )
 

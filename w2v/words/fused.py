@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from w2v.kernels.cpu.block import Text, Variant, make_kernel
+from w2v.kernels.cpu.block import BlockSettings, Variant, make_kernel
 from w2v.kernels.cpu.merge import merge_biases, merge_round
 from w2v.kernels.cpu.rows import Matrices
 from w2v.kernels.cpu.workspace import (
@@ -234,9 +234,9 @@ class HogwildEngine(WordEngine):
         mean = model.cbow_hidden == "mean"
         share = mean and model.cbow_grad == "mean"
         limits = block.start, block.stop, model.window, self._max_sentence
-        text = Text(*limits, int(mean), int(share))
+        settings = BlockSettings(*limits, int(mean), int(share))
         key, block_seed = engine.block_seeds(seed, block)
-        arguments = ids, self._keep, text, matrices, self._tables.choice
+        arguments = ids, self._keep, settings, matrices, self._tables.choice
         self._kernel(*arguments, *work.arguments(), lr, key, block_seed, merge_every, self.threads)
         loss, *counts = work.tally.tolist()
         return Tally(loss, *(int(count) for count in counts))

@@ -1,14 +1,14 @@
-"""The engine for losses that score few rows on a GPU, with Triton kernels; windows are also formed
+"""The engine for losses that score few rows on a GPU, with Triton kernels. Windows are also formed
 on the GPU.
 
 The algorithm is that of `w2v.words.fused` with thousands of threads. Programs that run at the same
-time read rows that others are changing, so changes of a row are damped as in the merge of
-thread-own rows on the CPU, by how many of the programs are expected to use it. Subsampling keeps
-the same words, and names and shapes of the state are the same, so that each of the two engines can
-resume what the other has saved.
+time read rows that others are changing. The changes are therefore damped as in the merge of
+thread-own rows on the CPU, see `w2v.kernels.gpu.damping`. Subsampling keeps the same words, and
+names and shapes of the state are the same, so each of the two engines can resume what the other has
+saved.
 
-If TRITON_INTERPRET=1 is set, Triton interprets the kernels on the CPU, slowly, one program after
-another.
+If TRITON_INTERPRET=1 is set, Triton interprets the kernels on the CPU: slowly, and one program
+after the other.
 """
 
 from __future__ import annotations
@@ -56,15 +56,15 @@ from w2v.words.fused import choice_bytes, plan_of
 from w2v.words.inputs import Inputs
 from w2v.words.windows import Reading, WindowReader, Windows
 
-BLOCK_WORDS = 1 << 23  # stream positions per block: 0.02-0.05 s of a large GPU
-SHORTEST_BLOCK, INTERPRETED_BLOCK = 1000, 100  # where the run is short
-STEPS = 64  # blocks of a run, at least: so the learning rate falls smoothly
-POSITION_BYTES = 120  # of the device's memory for each stream position of a block, and of the next
-HELD_BYTES = 8 << 30  # ids that are kept there, if they take no more and half of what is free
-DAMPED = 100  # learning rates between 0 and the first one for which damping is computed
-COPIED_ROWS = 1 << 16  # moved between the machine and the GPU at a time
-LOG_Z = "output.log_z"  # the kernels have -log Z
-NOISE_SEED = 2**64 - 1  # noise words are hashed as windows are: their seed is turned around
+BLOCK_WORDS = 1 << 23  # stream positions per block; a large GPU takes 0.02-0.05 s for them
+SHORTEST_BLOCK, INTERPRETED_BLOCK = 1000, 100  # fewest stream positions per block, in short runs
+STEPS = 64  # fewest blocks of a longer run, so that the learning rate falls smoothly
+POSITION_BYTES = 120  # device memory per stream position of a block; two blocks are held
+HELD_BYTES = 8 << 30  # limit on the size of a text whose ids are all copied to the device
+DAMPING_LEVELS = 100  # number of learning rates for which damping is computed
+COPIED_ROWS = 1 << 16  # rows copied between machine and GPU at a time
+LOG_Z = "output.log_z"  # name in the state; the kernel's table has -log Z
+NOISE_SEED = 2**64 - 1  # flips the bits of a seed, so that noise words and windows are independent
 
 
 def block_words(config: Config, length: int) -> int:
@@ -75,7 +75,7 @@ def block_words(config: Config, length: int) -> int:
 
 class TritonEngine(WordEngine):
     """Trains skip-gram and CBOW as `w2v.words.fused.HogwildEngine` does. Raises InputError if
-    `device` names a missing GPU, and RunError if its memory is too small or its kernels cannot be
+    `device` names a missing GPU, and RunError if its memory is too small or the kernels cannot be
     compiled."""
 
     name = TRITON
@@ -89,12 +89,12 @@ class TritonEngine(WordEngine):
         self._variant = variant_of(config)
         keep = keep_probabilities(counts, config.training.sample)
         with self._on_device():
-            self._rows, self._chosen = self._tables(), self._choice()
+            self._parameters, self._selection = self._make_parameters(), self._make_selection()
             most = resident_programs(self._variant, self.device)
             sizes = self._variant, self.device, len(counts)
             in_flight = min(most, program_count(*sizes, block_words(config, len(ids))))
             launch = self._plan.negatives, self._plan.power, in_flight
-            self._pulls = pulls(self._variant, self._chosen, counts, keep, *launch)
+            self._pulls = pulls(self._variant, self._selection, counts, keep, *launch)
             self._damping: tuple[int, Damping] | None = None
             reading = config.model.window, self._limit, self.device
             thresholds = keep_thresholds(counts, config.training.sample)
@@ -102,9 +102,10 @@ class TritonEngine(WordEngine):
             if self.device.type == "cuda":
                 self._reader.hold(min(HELD_BYTES, free_memory(self.device) // 2))
         self._blocks: Blocks | None = None
-        self._ahead: tuple[Block, Reading, list[int]] | None = None  # and its numbers
+        # the block that is already being read, and the values of its reading's `numbers`
+        self._ahead: tuple[Block, Reading, list[int]] | None = None
 
-    def _tables(self) -> Parameters:
+    def _make_parameters(self) -> Parameters:
         plan, words = self._plan, len(self._counts)
         stride = whole_vectors(self.config.model.dim)
 
@@ -119,7 +120,7 @@ class TritonEngine(WordEngine):
             log_z=zeros(1) if plan.bias & LOG_Z_BIAS else None,
         )
 
-    def _choice(self) -> RowSelection:
+    def _make_selection(self) -> RowSelection:
         noise, offsets, starts, steps = RowTables(self._plan, self._counts).arrays
 
         def on_device(array: np.ndarray) -> Tensor | None:
@@ -130,7 +131,7 @@ class TritonEngine(WordEngine):
 
     @staticmethod
     def device_of(config: Config) -> torch.device:
-        """Returns the device to train on. Raises InputError if there is none."""
+        """Returns the device to train on. Raises InputError if PyTorch finds no GPU."""
         name = config.training.device
         if interprets_triton() and name in ("auto", "cpu"):
             return torch.device("cpu")
@@ -147,9 +148,10 @@ class TritonEngine(WordEngine):
         on_device = tables * vocabulary * 4 * (whole_vectors(dim) + 1) + choice
         on_device += POSITION_BYTES * block_words(config, 1 << 40)
         on_device += SCRATCH_BYTES
-        # copied for checkpoints; the starting vectors, and those that are written
+        # copies for checkpoints, and the vectors at the start and when they are written
         copied = engine.copied_rows(config, vocabulary, 0, 1) + vocabulary
-        needed = 3 * choice + 4 * copied * dim  # those of damping are made of it here
+        # three times, because the damping factors are computed from these tables
+        needed = 3 * choice + 4 * copied * dim
         if device.type == "cpu":
             return [Demand("memory", needed + LIBRARY_BYTES + on_device, available_memory())]
         return [
@@ -177,7 +179,7 @@ class TritonEngine(WordEngine):
                 small.measure(ids, block)
         except (InputError, RunError):
             raise
-        except Exception as error:  # of the compilers that it calls, and of the driver
+        except Exception as error:  # Triton, its compilers and the driver raise many types
             why = (str(error).strip() or repr(error)).splitlines()[-1]
             problem = f"the kernels for {cls.device_of(config)} cannot be compiled ({why})"
             raise RunError(f"{problem}; use `engine` autograd or `device` cpu") from error
@@ -185,11 +187,11 @@ class TritonEngine(WordEngine):
     def warning(self) -> str | None:
         if self.device.type == "cuda":
             return None
-        slow = "Triton's interpreter takes seconds for a hundred words: it shows what the GPU's"
-        return f"{slow} kernels do, and is for tests; to train without a GPU use `engine` hogwild"
+        slow = "Triton's interpreter, which is for tests, takes seconds for a hundred words"
+        return f"{slow}; to train without a GPU use `engine` hogwild"
 
     def bounds(self, ranks: int = 1) -> np.ndarray:
-        """A block is what one launch works off."""
+        """As in WordEngine; each block is trained by one launch of the kernel."""
         size = block_words(self.config, len(self._ids))
         bounds = cut_blocks(self._ids, size, self._limit)
         self._blocks = Blocks(bounds, self.config.training.epochs)
@@ -199,33 +201,33 @@ class TritonEngine(WordEngine):
         """As in WordEngine; the starting values are those of the CPU engine."""
         rows = np.empty((len(self._counts), self.config.model.dim), np.float32)
         engine.fill_starting_rows(rows, self.config.training.seed)
-        self._fill(self._rows.input, rows)
-        if self._rows.log_z is not None:
-            self._rows.log_z.fill_(-math.log(len(self._counts)))
+        self._fill(self._parameters.input, rows)
+        if self._parameters.log_z is not None:
+            self._parameters.log_z.fill_(-math.log(len(self._counts)))
 
     @property
     def vectors(self) -> np.ndarray:
-        return self._array(self._rows.input)
+        return self._array(self._parameters.input)
 
     @property
     def ngrams(self) -> np.ndarray | None:
         return None
 
     def train(self, block: Block, lr: float, thread: int = 0) -> Tally:
-        """While the GPU trains, it is asked to read the next block too, so that both are waited for
-        at once."""
+        """As in WordEngine. The next block is read by the GPU in the same call, so that the program
+        waits for the GPU only once per block."""
         seed, ahead, self._ahead = self.config.training.seed, self._ahead, None
         with self._on_device():
             if ahead is None or ahead[0] != block:
                 reading = self._begin(self._reader, block, seed)
                 ahead = block, reading, reading.numbers.tolist()
-            windows, following = ahead[1].windows(ahead[2]), self._next_block(block)
+            windows, next_block = ahead[1].windows(ahead[2]), self._next_block(block)
             sums = self._launch(windows, block, seed, lr)
-            if following is None:
+            if next_block is None:
                 return tally_of(windows, *sums.tolist())
-            reading = self._begin(self._reader, following, seed)
+            reading = self._begin(self._reader, next_block, seed)
             loss, predictions, *numbers = torch.cat([sums, reading.numbers]).tolist()
-            self._ahead = following, reading, [int(number) for number in numbers]
+            self._ahead = next_block, reading, [int(number) for number in numbers]
             return tally_of(windows, loss, predictions)
 
     def measure(self, ids: np.ndarray, block: Block, thread: int = 0) -> Tally:
@@ -239,13 +241,13 @@ class TritonEngine(WordEngine):
         return reader.begin(block.start, block.stop, key, block_seed)
 
     def _launch(self, windows: Windows, block: Block, seed: int, lr: float) -> Tensor:
-        """[loss, predictions], which nobody has waited for."""
+        """Starts the kernel and returns (loss, predictions) [2], without waiting for the GPU."""
         block_seed = int(engine.block_seeds(seed, block)[1])
-        arguments = self._variant, self._rows, self._chosen, self._damped(lr), windows, lr
+        arguments = self._variant, self._parameters, self._selection, self._damped(lr), windows, lr
         return train_windows(*arguments, block_seed ^ NOISE_SEED)
 
     def _next_block(self, block: Block) -> Block | None:
-        """The block of the run that is trained next."""
+        """Returns the block that follows in the run, or None if that is not known."""
         if self._blocks is None:
             return None
         number = block.epoch * self._blocks.per_epoch + block.index
@@ -253,12 +255,12 @@ class TritonEngine(WordEngine):
         return blocks[1] if len(blocks) == 2 and blocks[0] == block else None
 
     def _damped(self, lr: float) -> Damping:
-        """Returns the damping for about this learning rate. It depends on nothing else, so that a
-        resumed run continues with the same damping."""
+        """Returns the damping factors for this learning rate, rounded up to one of DAMPING_LEVELS
+        equal steps. They depend on nothing else, so that a resumed run has the same factors."""
         first = self.config.training.lr
-        level = math.ceil(DAMPED * lr / first)
+        level = math.ceil(DAMPING_LEVELS * lr / first)
         if self._damping is None or self._damping[0] != level:
-            self._damping = level, self._pulls.at(first * level / DAMPED)
+            self._damping = level, self._pulls.at(first * level / DAMPING_LEVELS)
         return self._damping[1]
 
     def state(self) -> dict[str, np.ndarray]:
@@ -280,7 +282,7 @@ class TritonEngine(WordEngine):
 
     def _named(self) -> dict[str, Tensor]:
         """Returns all tables, by their names in the state."""
-        plan, rows = self._plan, self._rows
+        plan, rows = self._plan, self._parameters
         named = [
             ("input", rows.input),
             (f"output.{plan.path}", rows.path),
@@ -296,7 +298,7 @@ class TritonEngine(WordEngine):
         if self.device.type == "cpu":
             return rows.numpy()
         array = np.empty(rows.shape, np.float32)
-        # all at once would be put together on the GPU first
+        # in parts, because PyTorch would first copy all of it without padding on the GPU
         for start in range(0, len(array), COPIED_ROWS):
             part = slice(start, start + COPIED_ROWS)
             array[part] = rows[part].cpu().numpy()
@@ -311,13 +313,13 @@ class TritonEngine(WordEngine):
 
     @contextmanager
     def _on_device(self) -> Iterator[None]:
-        """Makes the engine's GPU current: in a new thread it would be the first one."""
+        """Makes the engine's GPU the current one, which in a new thread is the first."""
         current = torch.cuda.device(self.device) if self.device.type == "cuda" else nullcontext()
         with current, enough_memory(self.device, "a smaller `dim` or a larger `min_count`"):
             yield
 
 
 def tally_of(windows: Windows, loss: float, predictions: float) -> Tally:
-    """Returns the tally of a block."""
+    """Returns the tally of a block from its windows, loss and predictions."""
     words = windows.read, windows.rare, windows.dropped, windows.trained
     return Tally(loss, int(predictions), *words)

@@ -1,5 +1,5 @@
-"""How a word's final vector is made: from its input row, or also its output row (`vectors`);
-centred or not.
+"""Computes the final vectors of words: from their input rows or also from their output rows (the
+setting `vectors`), centred or not (`centre`). x_w is the input row of word w, y_w its output row:
 
 input   x_w
 sum     x_w + y_w / 2                    the word as a context and, with less weight, as a target
@@ -20,9 +20,9 @@ SHARE = np.float32(0.5)  # weight of the output row in the sum; measured in test
 BLOCK = 4096  # rows processed at a time
 
 
-def made_of(model: ModelSettings, learnt: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Returns the vectors [V, D] or [V, 2 D] float32. `learnt`: the arrays that the engine has
-    learnt; they are not modified."""
+def final_vectors(model: ModelSettings, learnt: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Returns the vectors [V, D] or [V, 2 D] float32. learnt: the arrays of `WordEngine.learnt`,
+    which are not modified."""
     rows = learnt["vectors"]
     if model.vectors != "input":
         rows = _joined(rows, learnt["output"], side_by_side=model.vectors == "both")

@@ -24,8 +24,8 @@ SHORTEST_BLOCK = 100  # stream positions of a block, if there are several betwee
 def block_limit(config: Config, length: int, ranks: int) -> int:
     """Returns the most stream positions of a block, such that there are several blocks between
     exchanges; `length` is that of the text."""
-    threads, chosen = config.training.threads, config.training.exchange_words
-    words = chosen or default_words(length * config.training.epochs, ranks)
+    threads, exchange_words = config.training.threads, config.training.exchange_words
+    words = exchange_words or default_words(length * config.training.epochs, ranks)
     several = BLOCKS * threads if threads > 1 else 1
     return max(min(words, SHORTEST_BLOCK), words // several)
 
@@ -45,7 +45,7 @@ def shared_tables(
     config: Config,
     plan: FusedPlan,
     weights: Weights,
-    chosen: RowTables,
+    row_tables: RowTables,
     counts: np.ndarray,
     inputs: Inputs | None,
     *,
@@ -70,7 +70,7 @@ def shared_tables(
         q = unigram_probabilities(counts, plan.power)
         uses[weights.noise] = p + plan.negatives * p.sum() * q
     if plan.rows & PATH:
-        uses[weights.path] = _below(p, chosen, weights.path.rows)
+        uses[weights.path] = _below(p, row_tables, weights.path.rows)
     if plan.bias & WORD_BIAS:  # the biases are padded to whole vectors
         uses[weights.bias] = np.resize(uses[weights.noise], weights.bias.rows)
     pulls = {table: PULL * count for table, count in uses.items()}
@@ -84,9 +84,9 @@ def shared_tables(
     return shared
 
 
-def _below(p: np.ndarray, chosen: RowTables, nodes: int) -> np.ndarray:
+def _below(p: np.ndarray, row_tables: RowTables, nodes: int) -> np.ndarray:
     """Returns for each inner node the sum of p over the words below it."""
-    starts, steps = chosen.arrays[2:]
+    starts, steps = row_tables.arrays[2:]
     below = np.zeros(nodes)
     for begin in range(0, len(p), PART):
         end = min(begin + PART, len(p))

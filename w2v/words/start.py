@@ -46,7 +46,7 @@ class Earlier:
     and the output layer.
 
     ngrams: the kind of n-grams, their buckets [N] and their rows [N, dim].
-    outputs: tensors named as in `Engine.state`; why_none: a phrase on why there are none; lost:
+    outputs: tensors named as in `Engine.state`; why_none: the reason if there are none; lost:
     whether the run may have had a matching output layer without saving it; warnings: about the
     file, for the user.
     """
@@ -102,8 +102,8 @@ class Start:
         reporter.note(f"{message}{stay}, {self.size - len(self.known):,} as usual")
         if anew:
             why = self.earlier.why_none or "its rows do not correspond to single words"
-            tell = reporter.warn if self.earlier.lost else reporter.note
-            tell(f"the output layer starts from scratch ({anew}): {why}")
+            report = reporter.warn if self.earlier.lost else reporter.note
+            report(f"the output layer starts from scratch ({anew}): {why}")
         elif outputs and self.earlier.vocabulary is not None:
             reporter.note(f"the output layer continues from {self.earlier.name}")
 

@@ -32,7 +32,7 @@ from w2v.training.task import (
 from w2v.training.text import read_text, read_validation, words_to_train
 from w2v.vectors.loading import NGRAMS as NGRAM_ROWS
 from w2v.words.inputs import NGRAMS, Inputs, make_inputs, most_ngrams
-from w2v.words.outcome import made_of
+from w2v.words.outcome import final_vectors
 from w2v.words.shared import exchange_bytes
 from w2v.words.start import Start, run_vocabulary, start_from
 from w2v.words.validation import WordValidation, validation_text
@@ -160,7 +160,7 @@ class WordsTask(Task):
         files: Files = {}
         if (inputs := text.inputs) is not None:
             files = {NGRAM_ROWS: lambda file: inputs.write(file, learnt[NGRAMS])}
-        return Result(made_of(self.config.model, learnt), files)
+        return Result(final_vectors(self.config.model, learnt), files)
 
     def counts(self, text: Text, total: Tally) -> Words:
         read = text.store.n_words

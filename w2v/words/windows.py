@@ -26,11 +26,13 @@ GOLDEN = 0x9E3779B97F4A7C15
 
 @dataclass(frozen=True)
 class Windows:
-    """The words of a block that survived, those before `first` and from `last` on only as context.
+    """The words of a block that subsampling keeps. Words first … last - 1 are targets; those before
+    and after them are only context.
 
-    words [n] ids; sentences [n] numbers that grow by 1 or more from sentence to sentence; reach [n]
-    = 1 … window: how far the window of each goes to both sides. read, rare, dropped: how many words
-    of the block there were, had ids >= V, fell to sub-sampling.
+    words [n]: ids. sentences [n]: numbers that increase by 1 or more from sentence to sentence.
+    reach [n] in 1 … window: how many words to each side the window of a target includes. read,
+    rare, dropped: the number of words in the block, of those with ids >= V, and of those that
+    subsampling removed.
     """
 
     words: Tensor
@@ -50,7 +52,7 @@ class Windows:
 
     @cached_property
     def widest(self) -> int:
-        """No window holds a word farther away than this. (To know it waits for a GPU.)"""
+        """The distance of the farthest context word that any window can have. Waits for a GPU."""
         numbers = self.sentences
         longest = (numbers - numbers[0]).bincount().max().item() if len(numbers) else 0
         return min(self.window, max(0, int(longest) - 1))
@@ -87,9 +89,11 @@ class Windows:
 
 @dataclass(frozen=True)
 class Reading:
-    """A block of which the device may still be working off what `Windows` says, so that a GPU need
-    not be waited for: words, sentences, reach are longer than [n], and what they have beyond it
-    means nothing. numbers [5] int64: n, `first`, `trained`, `read`, `rare`."""
+    """The content of `Windows` as long as the program has not waited for the GPU that computes it.
+
+    words, sentences and reach are longer than [n]; the rest of them is undefined. numbers [5]
+    int64: n, `first`, `trained`, `read` and `rare`, on the device.
+    """
 
     words: Tensor
     sentences: Tensor
@@ -98,14 +102,14 @@ class Reading:
     window: int
 
     def windows(self, numbers: Sequence[int]) -> Windows:
-        """What was read; numbers: the values of those."""
-        n, before, targets, read, rare = numbers
+        """Returns the windows, given the values of `self.numbers`."""
+        n, first, targets, read, rare = numbers
         return Windows(
             words=self.words[:n],
             sentences=self.sentences[:n],
             reach=self.reach[:n],
-            first=before,
-            last=before + targets,
+            first=first,
+            last=first + targets,
             window=self.window,
             read=read,
             rare=rare,
@@ -117,7 +121,7 @@ class WindowReader:
     """Reads blocks of a stream.
 
     ids: int32 stream of word ids, -1 at line ends, ids >= V are skipped.
-    keep [V]: probability · (2^32 - 1) that a word survives subsampling, whole numbers.
+    keep [V]: the probability that subsampling keeps a word, times 2^32 - 1 and rounded.
     """
 
     def __init__(
@@ -130,8 +134,8 @@ class WindowReader:
     ) -> None:
         self._ids, self._window, self._max_sentence = ids, window, max_sentence
         self._device = torch.device(device)
-        self._keep_here = torch.from_numpy(keep.astype(np.int64))
-        self._keep = self._keep_here.to(self._device)
+        self._keep_on_cpu = torch.from_numpy(keep.astype(np.int64))
+        self._keep = self._keep_on_cpu.to(self._device)
         self._held: Tensor | None = None  # all ids, on the device
 
     def over(self, ids: np.ndarray) -> WindowReader:
@@ -140,22 +144,22 @@ class WindowReader:
         other._ids, other._held = ids, None
         return other
 
-    def hold(self, room: int) -> None:
-        """Copies all ids to the device if they take no more than `room` bytes there."""
-        if ID_TYPE.itemsize * len(self._ids) <= room:
+    def hold(self, limit: int) -> None:
+        """Copies all ids to the device, unless that takes more than `limit` bytes."""
+        if ID_TYPE.itemsize * len(self._ids) <= limit:
             self._held = torch.empty(len(self._ids), dtype=torch.int32, device=self._device)
             for number, part in enumerate(id_parts(self._ids)):
                 start = number * PART_IDS
                 self._held[start : start + len(part)] = torch.from_numpy(np.array(part))
 
     def read(self, start: int, stop: int, key: int, window_key: int) -> Windows:
-        """Returns the windows of positions start … stop - 1; `key` seeds sub-sampling, the same for
-        a whole epoch, `window_key` the windows' reach."""
+        """Returns the windows of positions start … stop - 1. key: the seed of subsampling, the same
+        for a whole epoch; window_key: the seed of the windows' reach."""
         reading = self.begin(start, stop, key, window_key)
         return reading.windows(reading.numbers.tolist())
 
     def begin(self, start: int, stop: int, key: int, window_key: int) -> Reading:
-        """`read` without waiting for a GPU."""
+        """As `read`, but does not wait for a GPU."""
         begin, end = start, stop
         # lines are not cut here, so windows extend beyond the block
         if self._max_sentence == 0 and start < stop:
@@ -167,8 +171,8 @@ class WindowReader:
         inside = (positions >= start) & (positions < stop)
         masks = kept, kept & (positions < start), kept & inside, word & inside
         numbers = torch.stack([mask.sum() for mask in (*masks, word & ~known & inside)])
-        # what survives to the front, the rest to the back: PyTorch's own selection by a mask waits
-        # to know how long it is
+        # Moves the kept words to the front and all others to the back. PyTorch's own selection by a
+        # mask would wait for the GPU to learn how many there are.
         slots = kept.cumsum(0) - 1
         slots += torch.where(kept, 0, end - positions)
 
@@ -196,7 +200,7 @@ class WindowReader:
 
     def _survives(self, ids: Tensor, positions: Tensor, key: int) -> Tensor:
         known = self._is_known(ids)
-        keep = self._keep_here if ids.device.type == "cpu" else self._keep
+        keep = self._keep_on_cpu if ids.device.type == "cpu" else self._keep
         thresholds = keep[torch.where(known, ids, 0)]
         return known & (upper_bits(positions, key) <= thresholds)
 
@@ -225,7 +229,7 @@ class WindowReader:
                 return int(line_ends[0] if ahead else line_ends[-1] + 1)
             if far in (0, len(self._ids)):
                 return far
-            # here: a GPU would be waited for
+            # on the CPU, so that the program need not wait for a GPU
             ids = torch.from_numpy(np.array(self._ids[begin:end], np.int64))
             if self._survives(ids, torch.arange(begin, end), key).sum() >= self._window:
                 return far
@@ -236,7 +240,7 @@ def upper_bits(positions: Tensor, key: int) -> Tensor:
     """Returns the upper 32 of 64 well-mixed bits of (position, key) as int64: splitmix64, as in
     `w2v.kernels.cpu.random`.
 
-    int64 overflows like uint64; only right shifts need the copied sign bits masked out.
+    int64 overflows like uint64; only right shifts need their copies of the sign bit masked out.
     """
     x = positions * _signed(GOLDEN) + _signed(key)
     x = (x ^ _shifted(x, 30)) * _signed(0xBF58476D1CE4E5B9)

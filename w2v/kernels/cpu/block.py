@@ -1,4 +1,5 @@
-"""One block of text through the kernel: choose windows and output rows, train window by window.
+"""The training kernel: reads one block of text, chooses windows and output rows, and trains window
+by window.
 
 `make_kernel` compiles what determines the machine code (tile, row length, rows, link) as plain
 integers into a closure: the on-disk cache identifies the kernel by them, and LLVM removes branches
@@ -21,7 +22,7 @@ from numba import float32, float64, int64, uint64
 from w2v.kernels.cpu import reader
 from w2v.kernels.cpu import vector as v
 from w2v.kernels.cpu.bias import biased_offsets, update_biases
-from w2v.kernels.cpu.composed import compose, give_back, prefetch_parts, row_count
+from w2v.kernels.cpu.composed import compose, distribute_change, prefetch_parts, row_count
 from w2v.kernels.cpu.lanes import lane_product, lane_sum, load_tile
 from w2v.kernels.cpu.links import cross_entropy_residuals, logistic_residuals
 from w2v.kernels.cpu.merge import merge, refresh
@@ -65,12 +66,15 @@ class Variant(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Addresses of one thread's working memory: copies of the hidden rows [2·window + Q]; scores
-    [tiles, groups, 16]; copies of output rows [tiles · T] and their addresses; addresses of the
-    context rows [2·window]; masks [Q, 16], where masks[i] keeps the lanes of all but the last i
-    hidden rows of a group; offsets with the biases added [tiles, 8]; the address of the address of
-    the second hidden row, CBOW's gradient; and, if words have n-grams, the weight of each context
-    row in CBOW's mean [2·window] float32."""
+    """Addresses of one thread's working memory, for tiles of T output rows x Q hidden rows.
+
+    hidden: copies of the hidden rows [2·window + Q]. scores [tiles, groups, 16]. outputs: copies of
+    output rows [tiles · T]; output_rows: their addresses. contexts: addresses of the context rows
+    [2·window]. masks [Q, 16]: masks[i] keeps the lanes of all but the last i hidden rows of a
+    group. biased: offsets with the biases added [tiles, 8]. gradient: the address of a list with
+    one entry, the address of the second hidden row, which holds CBOW's gradient. sizes: if words
+    have n-grams, the weight of each context row in CBOW's mean [2·window] float32.
+    """
 
     hidden: int
     scores: int
@@ -83,10 +87,13 @@ class Scratch(NamedTuple):
     sizes: int
 
 
-class Text(NamedTuple):
-    """The part of the stream that a block covers, and how it is read. mean: whether CBOW's hidden
-    row is the mean of the context rows (with n-grams, of all rows they are composed of), else their
-    sum. share: whether a context row gets its share of the hidden row's gradient or all of it."""
+class BlockSettings(NamedTuple):
+    """A block, which covers positions start … stop - 1 of the stream, and how it is trained.
+
+    window, max_sentence: the settings of these names. mean: 1 if CBOW's hidden row is the mean of
+    the context rows (with n-grams, of all rows they are composed of), 0 if it is their sum. share:
+    1 if each context row gets its share of the hidden row's gradient, 0 if it gets all of it.
+    """
 
     start: int
     stop: int
@@ -100,9 +107,10 @@ class Text(NamedTuple):
 def make_kernel(variant: Variant) -> Callable[..., None]:
     """Returns the kernel of a variant; equal variants give the same function.
 
-    It merges thread-own rows after every `merge_every` trained words and at the end; 0: they are
-    merged elsewhere, between blocks. threads: how many threads run it at the same time. lr 0: it
-    only computes the loss and writes to no row.
+    The kernel merges thread-own rows after every `merge_every` trained words and at the end of the
+    block; with merge_every = 0 it does not, and the caller merges them between blocks. threads: the
+    number of threads that run the kernel at the same time. With lr = 0 it only computes the loss
+    and writes to no row.
     """
     size, T, Q, rows, cross_entropy, offset, skip_hits, bias, cbow, ngrams = variant
     TILE = T * Q
@@ -110,29 +118,29 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
 
     @compiled(nogil=True, error_model="numpy", boundscheck=False)
     def train_block(
-        ids: Any, keep: Any, text: Any, m: Any, choice: Any, slots: Any, scratch: Any,
+        ids: Any, keep: Any, block: Any, m: Any, choice: Any, slots: Any, scratch: Any,
         composed: Any, words: Any, sentences: Any, state: Any, tally: Any, lr: Any, key: Any,
         seed: Any, merge_every: int, threads: int,
     ) -> None:  # fmt: skip
-        window, hidden = text.window, scratch.hidden
+        window, hidden = block.window, scratch.hidden
         groups_max = (2 * window + Q - 1) // Q
         stride = groups_max * 64
         hot = m.input.hot + m.path.hot + m.noise.hot > 0 and merge_every > 0
         random = mix(uint64(seed)) | uint64(1)
-        trained = predictions = since = begun = ended = int64(0)
+        trained = predictions = since = composed_end = distributed_end = int64(0)
         sums = v.spread(float32(0)), v.spread(float32(1)), int64(0), float64(0)
         lr = float32(lr)
         if hot:
             refresh(m, size, bias)
-        begin(state, ids, keep, key, text)
+        begin(state, ids, keep, key, block)
         buffer, lines = int64(words.ctypes.data), int64(sentences.ctypes.data)
         while state[reader.FINISHED] == 0:
-            ready = refill(state, ids, keep, key, text, words, sentences)
+            ready = refill(state, ids, keep, key, block, words, sentences)
             i, chosen, length = state[reader.NEXT], state[reader.CHOSEN], state[reader.LENGTH]
-            targets, gone = min(state[reader.TARGETS], length), state[reader.GONE]
+            targets, removed = min(state[reader.TARGETS], length), state[reader.REMOVED]
             while i < ready:
-                # in a newly filled buffer no rows are chosen yet; nothing is trained before they
-                # are
+                # in a newly filled buffer no output rows are chosen yet; this iteration then
+                # only chooses them
                 trains = chosen > min(i + AHEAD, targets - 1)
                 contexts = scored = groups = tiles = int64(0)
                 receivers, sources, row_list = scratch.contexts, int64(0), int64(0)
@@ -142,19 +150,19 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                     reach = window - int64(below(random, window))
                     line = v.read_int(lines + 4 * i)
                     if ngrams:
-                        while begun < gone + min(length, i + window + 1):
-                            word = v.read_int(buffer + 4 * (begun - gone))
-                            compose(word, begun & composed.mask, m, composed, size)
-                            begun += 1
+                        while composed_end < removed + min(length, i + window + 1):
+                            word = v.read_int(buffer + 4 * (composed_end - removed))
+                            compose(word, composed_end & composed.mask, m, composed, size)
+                            composed_end += 1
                     for j in range(max(0, i - reach), min(length, i + reach + 1)):
                         if j != i and v.read_int(lines + 4 * j) == line:
                             word = v.read_int(buffer + 4 * j)
                             if ngrams:
-                                place = (gone + j) & composed.mask
+                                place = (removed + j) & composed.mask
                                 row = composed.ring + place * size
                                 if cbow:
                                     weight = float32(1)
-                                    if text.mean:
+                                    if block.mean:
                                         weight = row_count(word, composed)
                                     v.write_float(scratch.sizes + 4 * contexts, weight)
                                     total += weight
@@ -174,9 +182,9 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                     if cbow:
                         scored, receivers = int64(1), scratch.gradient
                         share = float32(1) / float32(contexts)
-                        scale = share if text.mean else float32(1)
+                        scale = share if block.mean else float32(1)
                         if ngrams:
-                            if text.mean:
+                            if block.mean:
                                 scale = float32(1) / total
                             gather_weighted(
                                 hidden, scratch.contexts, scratch.sizes, contexts, scale, size
@@ -225,7 +233,8 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                     if bias and lr != 0:
                         own, at = m.log_z.own, scratch.scores
                         update_biases(at, stride, biases, n, scored, T, Q, own, bias)
-                # placed here because this work does not wait for the residuals
+                # done here because it does not depend on the residuals, so that the CPU can overlap
+                # the two
                 while chosen <= i + AHEAD + int64(trains) and chosen < targets:
                     target = v.read_int(buffer + 4 * chosen)
                     if rows & PATH:
@@ -250,24 +259,26 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                             row_list + tile * T * 8, scratch.scores + tile * stride, size,
                         )  # fmt: skip
                     if cbow:
-                        scale = share if text.share else float32(1)
+                        scale = share if block.share else float32(1)
                         scatter_gradient(hidden, scratch.contexts, contexts, scale, size)
                     if hot and since >= merge_every:
                         merge(m, size, bias, threads, lr)
                         since = 0
                 if ngrams and trains:
                     # words that no later window reaches
-                    while ended <= gone + i - window:
+                    while distributed_end <= removed + i - window:
                         if lr != 0:
-                            word = v.read_int(buffer + 4 * (ended - gone))
-                            give_back(word, ended & composed.mask, m, composed, size)
-                        ended += 1
+                            word = v.read_int(buffer + 4 * (distributed_end - removed))
+                            distribute_change(
+                                word, distributed_end & composed.mask, m, composed, size
+                            )
+                        distributed_end += 1
                 i += int64(trains)
             state[reader.NEXT], state[reader.CHOSEN] = i, chosen
         if ngrams and lr != 0:
-            for position in range(ended, begun):
-                word = v.read_int(buffer + 4 * (position - state[reader.GONE]))
-                give_back(word, position & composed.mask, m, composed, size)
+            for position in range(distributed_end, composed_end):
+                word = v.read_int(buffer + 4 * (position - state[reader.REMOVED]))
+                distribute_change(word, position & composed.mask, m, composed, size)
         if hot:
             merge(m, size, bias, threads, lr)
         tally[0] = sums[3] + lane_sum(sums[0]) + np.log(lane_product(sums[1]))

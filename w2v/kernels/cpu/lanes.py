@@ -24,8 +24,8 @@ def _shuffled(builder: Any, x: Any, y: Any, lanes: list[int]) -> Any:
 
 @emits(f32x16, types.int64, types.UniTuple, types.UniTuple)
 def load_tile(builder: Any, address: Any, columns: Any, sums: Any) -> Any:
-    """Loads T floats from `address`, repeated for each segment; unused lanes are 0. Eight floats
-    must be readable."""
+    """Returns T floats loaded from `address`, repeated for each segment; unused lanes are 0. Eight
+    floats must be readable."""
     width, used = columns.type.count, sums.type.count
     value = builder.load(builder.inttoptr(address, EIGHT.as_pointer()))
     value.align = 4

@@ -6,8 +6,9 @@ padding and hits:
     logistic        loss = Σ_k softplus(s_k) - y_k · s_k    residual g_k = lr · (y_k - sigmoid(s_k))
     cross-entropy   loss = log Σ_k exp(s_k) - s_target    g_k = lr · (y_k - exp(s_k) / Σ_j exp(s_j))
 
-The tally is passed through all windows of a block: (linear part of the loss, a product whose log is
-the rest, number of its factors, loss so far in float64), so that many windows share one logarithm.
+A tally is passed through all windows of a block: (linear part of the loss, a product whose log is
+the rest of the loss, the number of its factors, the loss so far in float64). In this way many
+windows share one logarithm.
 """
 
 from __future__ import annotations
@@ -45,8 +46,10 @@ from w2v.kernels.cpu.vector import (
 FACTORS = 60
 # limit in nats on how far a noise word's score exceeds the target's, for the residual; in the loss
 # the excess is added linearly, so that a diverging run is detected
-MOST = np.float32(50)
-LARGE = np.float32(2.0**30)  # limit on a product of sums, each at most rows · e^50 = rows · 2^73
+MAX_EXCESS = np.float32(50)
+# The log of the product is taken when a lane exceeds this. A factor is at most rows · e^50, about
+# rows · 2^73.
+LARGE = np.float32(2.0**30)
 
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
@@ -94,7 +97,7 @@ def cross_entropy_residuals(
     exist in the last group.
     """
     linear, product, factors, loss = tally
-    one, zero, most = spread(np.float32(1)), spread(np.float32(0)), spread(MOST)
+    one, zero, most = spread(np.float32(1)), spread(np.float32(0)), spread(MAX_EXCESS)
     weights_0, offsets_0 = load_tile(weights, columns, sums), load_tile(offsets, columns, sums)
     labels_0, rate_0 = load_tile(labels, columns, sums), spread(lr)
     # hidden rows that do not exist must have no effect, whatever their scores are
@@ -106,17 +109,17 @@ def cross_entropy_residuals(
         s = add(load(place), offsets_0)
         target = segment_first(s, columns, sums)
         above, live = subtract(s, target), last if group == groups - 1 else one
-        bounded, silent = minimum(most, above), weights_0
-        linear = fma(multiply(silent, live), subtract(above, bounded), linear)
-        e = multiply(exp(bounded), silent)
+        bounded, weight = minimum(most, above), weights_0
+        linear = fma(multiply(weight, live), subtract(above, bounded), linear)
+        e = multiply(exp(bounded), weight)
         total = e
         for tile in range(1, tiles):  # noise words only
             at = scores + tile * stride + group * 64
             above = subtract(add(load(at), load_tile(offsets + tile * 32, columns, sums)), target)
-            silent = load_tile(weights + tile * 32, columns, sums)
+            weight = load_tile(weights + tile * 32, columns, sums)
             bounded = minimum(most, above)
-            linear = fma(multiply(silent, live), subtract(above, bounded), linear)
-            other = multiply(exp(bounded), silent)
+            linear = fma(multiply(weight, live), subtract(above, bounded), linear)
+            other = multiply(exp(bounded), weight)
             total = add(total, other)
             store(at, other)
         total = segment_sum(total, columns, sums)

@@ -21,8 +21,8 @@ from numba import float32, int32, int64, njit
 from w2v.kernels.cpu import vector as v
 from w2v.system.compiled import compiled
 
-# Per use and unit of learning rate, as measured: 0.1 still oscillates with 8 threads, 1 slows down
-# words of medium frequency.
+# How far one use moves a row towards its equilibrium, per unit of learning rate. As measured, rows
+# still oscillate with 0.1 and 8 threads, and 1 slows down words of medium frequency.
 PULL = float32(0.4)
 CHUNK = 256  # rows that one thread merges at a time
 
@@ -51,8 +51,9 @@ def refresh(m: Any, size: int, bias: int) -> None:
 
 @njit(nogil=True, boundscheck=False)
 def merge(m: Any, size: int, bias: int, threads: int, lr: float) -> None:
-    """Adds this thread's changes since the last merge to the shared rows, damped as if all of the
-    `threads` threads had used them as often; then copies shared rows back, resets the counts."""
+    """Adds this thread's changes since the last merge to the shared rows, damped as if each of the
+    `threads` threads had used the rows equally often. Then copies the shared rows back and resets
+    the use counts."""
     if bias & 1:
         for i in range(m.bias.hot):
             factor = damping(v.read_int(m.noise.uses + 4 * i), threads, lr)
@@ -67,13 +68,13 @@ def merge(m: Any, size: int, bias: int, threads: int, lr: float) -> None:
 
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
-def merge_number(table: Any, place: int, factor: float) -> None:
-    """`add_row` for one float, `place` bytes into the table."""
-    change = v.read_float(table.own + place) - v.read_float(table.base + place)
-    value = v.read_float(table.shared + place) + factor * change
-    v.write_float(table.shared + place, value)
-    v.write_float(table.own + place, value)
-    v.write_float(table.base + place, value)
+def merge_number(table: Any, offset: int, factor: float) -> None:
+    """`add_row` for one float, `offset` bytes from the start of the table."""
+    change = v.read_float(table.own + offset) - v.read_float(table.base + offset)
+    value = v.read_float(table.shared + offset) + factor * change
+    v.write_float(table.shared + offset, value)
+    v.write_float(table.own + offset, value)
+    v.write_float(table.base + offset, value)
 
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
@@ -133,20 +134,20 @@ def merge_round(
 
 @compiled(nogil=True, boundscheck=False)
 def merge_ranks(
-    rows: Any, base: Any, given: Any, rank: int, first: int, factor: Any, begin: int, end: int
+    rows: Any, base: Any, received: Any, rank: int, first: int, factor: Any, begin: int, end: int
 ) -> None:
     """Computes base += f · (sum over all ranks, in order, of their changes); rows = base.
 
-    rows [n, width]: this rank's rows; base: their values at the last exchange; factor [n]: f; given
-    [ranks, first + n or more, width]: the rows of the other ranks, from index `first`. This call
-    processes rows `begin` … `end` - 1.
+    rows [n, width]: this rank's rows; base: their values at the last exchange; factor [n]: f;
+    received [ranks, first + n or more, width]: the rows of the other ranks, from index `first` on.
+    This call processes rows `begin` … `end` - 1.
     """
     change = np.zeros(rows.shape[1], np.float32)
     for row in range(begin, end):
         change[:] = 0
-        for other in range(given.shape[0]):
+        for other in range(received.shape[0]):
             for i in range(len(change)):
-                own = rows[row, i] if other == rank else given[other, first + row, i]
+                own = rows[row, i] if other == rank else received[other, first + row, i]
                 change[i] += own - base[row, i]
         for i in range(len(change)):
             base[row, i] += factor[row] * change[i]

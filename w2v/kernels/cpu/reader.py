@@ -17,45 +17,53 @@ from numba import njit
 from w2v.kernels.cpu.random import survives
 from w2v.kernels.cpu.rows import SLOTS
 
-# Indices into the reader's state, an int64 array that is zero at the start of a block.
+# Indices into the reader's state, an int64 array that is zero at the start of a block:
+#   POSITION  next position of the stream          LENGTH    words in the buffer
+#   NEXT      buffer index of the next target      CHOSEN    the first index without output rows
+#   SENTENCE  number of the current sentence       PIECE     its words since the last cut
+#   AFTER     words kept from behind the block     TARGETS   index of the first word behind it
+#   FINISHED  1 when everything has been read      READ, RARE, DROPPED   word counts of the block
+#   REMOVED   words that have left the buffer
 POSITION, LENGTH, NEXT, CHOSEN, SENTENCE, PIECE, AFTER, TARGETS, FINISHED, READ, RARE, DROPPED = (
     range(12)
 )
-GONE = 12  # number of words that have left the buffer
+REMOVED = 12
 STATE_SIZE = 13
 UNKNOWN = 1 << 62  # value of TARGETS until the end of the block is reached
 
 
 @njit(nogil=True, boundscheck=False)
-def begin(state: Any, ids: Any, keep: Any, key: Any, text: Any) -> None:
-    """Initialises the state for a block at text.start; without sentence cuts it starts `window`
+def begin(state: Any, ids: Any, keep: Any, key: Any, block: Any) -> None:
+    """Initialises the state for a block at block.start; without sentence cuts it starts `window`
     surviving words earlier in the same line."""
     state[:] = 0
     state[TARGETS] = UNKNOWN
-    position, found, more = text.start, 0, text.window if text.max_sentence == 0 else 0
-    while position > 0 and found < more and ids[position - 1] >= 0:
+    position, kept, wanted = block.start, 0, block.window if block.max_sentence == 0 else 0
+    while position > 0 and kept < wanted and ids[position - 1] >= 0:
         position -= 1
         word = ids[position]
         if word < keep.shape[0] and survives(position, key, keep[word]):
-            found += 1
+            kept += 1
     state[POSITION] = position
 
 
 @njit(nogil=True, boundscheck=False)
-def refill(state: Any, ids: Any, keep: Any, key: Any, text: Any, words: Any, sentences: Any) -> int:
+def refill(
+    state: Any, ids: Any, keep: Any, key: Any, block: Any, words: Any, sentences: Any
+) -> int:
     """Fills the buffer; returns how many of its words have a complete right context, so that they
     can be targets."""
-    start, stop, window, max_sentence = text.start, text.stop, text.window, text.max_sentence
+    start, stop, window, max_sentence = block.start, block.stop, block.window, block.max_sentence
     # a multiple of SLOTS, because the ring of chosen rows is indexed by position in the buffer
     drop = max(0, state[NEXT] - window) // SLOTS * SLOTS
     length = state[LENGTH] - drop
-    # a slice assignment would compile Numba's string functions for its error message
+    # a loop: a slice assignment would compile Numba's string functions for its error message
     for j in range(length):
         words[j] = words[drop + j]
         sentences[j] = sentences[drop + j]
     state[NEXT] -= drop
     state[CHOSEN] -= drop
-    state[GONE] += drop
+    state[REMOVED] += drop
     if state[TARGETS] != UNKNOWN:
         state[TARGETS] -= drop
     position = state[POSITION]

@@ -22,11 +22,14 @@ AHEAD = 2  # windows between choosing rows and using them, to hide the memory la
 NEAR_ROOT = 1024  # of this many nodes at least one is used in almost every window
 
 
-class Rows(NamedTuple):
-    """Addresses of a table: the rows shared by all threads; this thread's own copies of the first
-    `hot` of them (the most frequent words, the nodes nearest the root); the values of those copies
-    at the last merge; and int32 counts of how often this thread has used each since then, with one
-    more count for all other rows."""
+class RowAddresses(NamedTuple):
+    """Addresses of the rows of a table for one thread.
+
+    shared: the rows shared by all threads. own: this thread's copies of the first `hot` rows (the
+    most frequent words, the nodes nearest the root). base: the values of these copies at the last
+    merge. uses: int32 counts of how often this thread has used each of them since then, and one
+    more count for all other rows.
+    """
 
     shared: int
     own: int
@@ -40,18 +43,21 @@ class Matrices(NamedTuple):
     biases (NCE), and -log Z if it is learned. Without thread-own rows, log_z.own equals
     log_z.shared."""
 
-    input: Rows
-    ngrams: Rows
-    path: Rows
-    noise: Rows
-    bias: Rows
-    log_z: Rows
+    input: RowAddresses
+    ngrams: RowAddresses
+    path: RowAddresses
+    noise: RowAddresses
+    bias: RowAddresses
+    log_z: RowAddresses
 
 
 class Choice(NamedTuple):
-    """Addresses of the tables from which rows are chosen: alias table [V] (8 bytes per cell: how
-    many of 2^32 draws give the cell's own word, and the word that the others give), offsets [V],
-    paths in CSR form (int64 starts [V + 1], int32 steps = node · 2 + label).
+    """Addresses of the tables from which output rows are chosen, and their sizes.
+
+    noise: alias table [V] of 8 bytes per cell: how many of 2^32 draws give the cell's own word, and
+    the word that the other draws give. offsets [V]: added to the scores. negatives: noise words per
+    target. vocabulary: V. starts [V + 1] int64, steps int32 = node · 2 + label: the paths in CSR
+    form.
     """
 
     noise: int
@@ -63,7 +69,8 @@ class Choice(NamedTuple):
 
 
 class Slots(NamedTuple):
-    """The ring of slots: bytes per slot, and addresses of its arrays."""
+    """The ring of slots: addresses of its arrays, and their bytes per slot (row_bytes for rows and
+    biases, lane_bytes for labels, offsets and weights). zero_row: the address of a row of zeros."""
 
     row_bytes: int
     lane_bytes: int
@@ -85,8 +92,8 @@ def row_of(table: Any, index: Any, size: int) -> int:
 def count_use(table: Any, index: Any) -> None:
     """Counts a use of a row. Rows without own copies share the count after the last, because a
     branch would often be mispredicted."""
-    place = table.uses + 4 * min(int64(index), table.hot)
-    v.write_int(place, int32(v.read_int(place) + 1))
+    at = table.uses + 4 * min(int64(index), table.hot)
+    v.write_int(at, int32(v.read_int(at) + 1))
 
 
 @njit(nogil=True, boundscheck=False, forceinline=True)
@@ -105,7 +112,7 @@ def choose_noise(
     if after_path:
         first = padded_path(target, choice, width)
     for k in range(choice.negatives + 1):
-        place = lanes + (first + k) // width * 32 + (first + k) % width * 4
+        at = lanes + (first + k) // width * 32 + (first + k) % width * 4
         word = target
         weight = float32(1)
         if k > 0:
@@ -116,11 +123,11 @@ def choose_noise(
             if skip_hits and word == target:
                 weight = float32(0)
         if after_path:
-            v.write_float(slots.labels + place, float32(1) if k == 0 else float32(0))
+            v.write_float(slots.labels + at, float32(1) if k == 0 else float32(0))
         if after_path or (skip_hits and k > 0):
-            v.write_float(slots.weights + place, weight)
+            v.write_float(slots.weights + at, weight)
         if offset:
-            v.write_float(slots.offsets + place, v.read_float(choice.offsets + 4 * int64(word)))
+            v.write_float(slots.offsets + at, v.read_float(choice.offsets + 4 * int64(word)))
         if bias:
             v.write_long(slots.biases + rows + 8 * k, row_of(m.bias, word, 4))
         row = row_of(m.noise, word, size)
@@ -143,15 +150,15 @@ def choose_path(
     start = v.read_long(choice.starts + 8 * int64(target))
     count = v.read_long(choice.starts + 8 * int64(target) + 8) - start
     for k in range(padded(count, width)):
-        place = lanes + k // width * 32 + k % width * 4
+        at = lanes + k // width * 32 + k % width * 4
         if k >= count:
-            v.write_float(slots.weights + place, float32(0))
+            v.write_float(slots.weights + at, float32(0))
             v.write_long(slots.rows + rows + 8 * k, slots.zero_row)
             continue
         path_step = int64(v.read_int(choice.steps + 4 * (start + k)))
         node = path_step >> 1
-        v.write_float(slots.labels + place, float32(path_step & 1))
-        v.write_float(slots.weights + place, float32(1))
+        v.write_float(slots.labels + at, float32(path_step & 1))
+        v.write_float(slots.weights + at, float32(1))
         row = row_of(m.path, node, size)
         v.write_long(slots.rows + rows + 8 * k, row)
         count_use(m.path, node)

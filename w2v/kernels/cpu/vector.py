@@ -68,9 +68,9 @@ def emits(result: Any, *arguments: Any) -> Callable[[Callable[..., Any]], Any]:
 
     def decorate(emit: Callable[..., Any]) -> Any:
         @wraps(emit)
-        def typed(typing: Any, *given: Any) -> Any:
+        def typed(typing: Any, *actual: Any) -> Any:
             kinds = []
-            for kind, own in zip(arguments, given, strict=True):
+            for kind, own in zip(arguments, actual, strict=True):
                 if isinstance(kind, type) and not isinstance(own, kind):
                     return None
                 kinds.append(own if isinstance(kind, type) else kind)

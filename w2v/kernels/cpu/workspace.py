@@ -11,13 +11,15 @@ import numpy as np
 from w2v.kernels.cpu.block import TALLY, Scratch, Variant
 from w2v.kernels.cpu.composed import Composed
 from w2v.kernels.cpu.reader import STATE_SIZE
-from w2v.kernels.cpu.rows import SLOTS, Choice, Matrices, Rows, Slots
+from w2v.kernels.cpu.rows import SLOTS, Choice, Matrices, RowAddresses, Slots
 from w2v.kernels.plan import NOISE, PATH, FusedPlan
 from w2v.sampling.unigram import alias_table, unigram_probabilities
 from w2v.tree import huffman
 
 Parts = tuple[np.ndarray, np.ndarray]  # see `w2v.words.inputs`
-HOT_NGRAMS = 4  # an n-gram is used more often than a word of the same rank
+# There are so many times as many thread-own rows of n-grams as of words, because an n-gram is used
+# more often than a word of the same rank.
+HOT_NGRAMS = 4
 FLOATS = 16  # a row is padded to whole vectors of this length
 BUFFER_WORDS = 1024  # words that a thread reads ahead
 
@@ -64,7 +66,7 @@ class Table:
         self._mergeable, self._own = mergeable, hot * (1 + mergeable)
         count = rows + threads * self._own
         self.floats = aligned(count * padded).reshape(count, padded)
-        # so far apart that no two share a cache line
+        # the counts of two threads are never in the same cache line
         self._counts = np.zeros((threads, hot + FLOATS), np.int32)
 
     @property
@@ -89,20 +91,20 @@ class Table:
         own = self.floats[self.rows :].reshape(self.threads, self.rows, self.padded)
         return self.floats[: self.rows], own
 
-    def addresses(self, thread: int) -> Rows:
+    def addresses(self, thread: int) -> RowAddresses:
         """Returns the addresses for the kernel."""
         if not self.hot:
             return self.only_shared(thread)
         shared, row = address(self.floats), 4 * self.padded
         own = shared + (self.rows + thread * self._own) * row
         base = own + self.hot * row if self._mergeable else shared
-        return Rows(shared, own, base, address(self._counts[thread]), self.hot)
+        return RowAddresses(shared, own, base, address(self._counts[thread]), self.hot)
 
-    def only_shared(self, thread: int) -> Rows:
+    def only_shared(self, thread: int) -> RowAddresses:
         """Returns the addresses for a kernel that only reads: without thread-own rows, and with
         uses counted where nothing reads the count."""
         shared = address(self.floats)
-        return Rows(shared, shared, shared, address(self._counts[thread, self.hot :]), 0)
+        return RowAddresses(shared, shared, shared, address(self._counts[thread, self.hot :]), 0)
 
 
 class Weights:
@@ -129,8 +131,8 @@ class Weights:
             return min(hot * times, rows) // FLOATS * FLOATS
 
         counts = (vocabulary, nodes, words)
-        made = (Table(count, dim, padded, threads, own(count), mergeable) for count in counts)
-        self.input, self.path, self.noise = made
+        tables = (Table(count, dim, padded, threads, own(count), mergeable) for count in counts)
+        self.input, self.path, self.noise = tables
         own_ngrams = own(ngrams, HOT_NGRAMS)
         self.ngrams = Table(ngrams, dim, padded, threads, own_ngrams, mergeable)
         biased = whole_vectors(vocabulary) if bias & 1 else 0
@@ -188,9 +190,9 @@ class Workspace:
         self.tally = np.zeros(len(TALLY))
         nothing = np.zeros(1, np.int64), np.zeros(0, np.int32)
         self.parts = starts, _ = nothing if parts is None else parts
-        self.places = 1 << (2 * window).bit_length() if parts is not None else 1
-        self.room = np.zeros(int(np.diff(starts).max(initial=0)), np.int64)
-        self.ring, self.before = (aligned(self.places * floats) for _ in range(2))
+        self.slots = 1 << (2 * window).bit_length() if parts is not None else 1
+        self.row_list = np.zeros(int(np.diff(starts).max(initial=0)), np.int64)
+        self.ring, self.initial = (aligned(self.slots * floats) for _ in range(2))
 
     def arguments(self) -> tuple[Any, ...]:
         """Returns for the kernel: slots, scratch, composed rows, reader's arrays, and tally."""
@@ -202,11 +204,11 @@ class Workspace:
         sizes = self.slot_rows.strides[0], self.labels.strides[0], address(self.zero_row)
         slots = Slots(*sizes, *(address(table) for table in tables))
         arrays = self.words, self.sentences, self.state, self.tally
-        composed = *self.parts, self.room, self.ring, self.before
+        composed = *self.parts, self.row_list, self.ring, self.initial
         return (
             slots,
             Scratch(*(address(array) for array in scratch)),
-            Composed(*[*(address(array) for array in composed), self.places - 1]),
+            Composed(*[*(address(array) for array in composed), self.slots - 1]),
             *arrays,
         )
 

@@ -53,7 +53,15 @@ class Made:
     ) -> Callable[[], object]:
         """What launches the kernel on all windows."""
         engine, windows = self.engine, self.read()
-        given = engine._variant, engine._rows, engine._chosen, engine._damped(LR), windows, LR, 7
+        given = (
+            engine._variant,
+            engine._parameters,
+            engine._selection,
+            engine._damped(LR),
+            windows,
+            LR,
+            7,
+        )
         return lambda: launch.train_windows(*given, programs, tuning)
 
 

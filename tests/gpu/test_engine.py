@@ -306,7 +306,7 @@ def test_what_a_driver_says_becomes_a_line(
 
 def test_a_pytorch_without_cuda_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    for version, told in ((None, "is built without CUDA"), ("13.0", "does nvidia-smi?")):
+    for version, told in ((None, "is built without CUDA"), ("13.0", "does nvidia-smi list one?")):
         monkeypatch.setattr(torch.version, "cuda", version)
         with pytest.raises(InputError) as caught:
             find_device("cuda")

@@ -10,7 +10,7 @@ import torch
 
 from w2v.losses.layers import make_layer
 from w2v.losses.math import score_sums
-from w2v.losses.math.numbers import promised
+from w2v.losses.math.numbers import trusted_targets
 from w2v.losses.math.products import bfloat16_products
 from w2v.losses.table import LOSSES
 from w2v.training import optimizers
@@ -32,7 +32,7 @@ def test_losses_and_gradients(loss, products, monkeypatch):
     layer = make_layer(loss, D, torch.arange(V, 0, -1), **more).to("meta")
     hidden = torch.zeros(N, D, requires_grad=True, **META)
     target = torch.zeros(N, dtype=torch.int64, **META)
-    with promised(), bfloat16_products() if products == "bfloat16" else nullcontext():
+    with trusted_targets(), bfloat16_products() if products == "bfloat16" else nullcontext():
         losses = layer._loss(hidden, target, None)
     losses.sum().backward()
     assert losses.shape == (N,) and losses.dtype == torch.float32
@@ -47,7 +47,7 @@ def test_clipped_updates(optimizer):
     tables["number"] = torch.zeros((), **META)
     made = {name: OPTIMIZERS[optimizer](table) for name, table in tables.items()}
     found = [Gradient(name, torch.ones_like(table), None) for name, table in tables.items()]
-    factor = optimizers.shortening(optimizers.norm(found).double(), 0.5)
+    factor = optimizers.clip_factor(optimizers.norm(found).double(), 0.5)
     torch._foreach_mul_([each.values for each in found], factor)
     optimizers.update_all(made, found, 0.1)
     made["matrix"].update(torch.ones(2, 3, **META), 0.1, torch.zeros(2, dtype=torch.int64, **META))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
-from w2v.training.optimizers import gathered, norm
+from w2v.training.optimizers import norm, take_gradients
 
 
 def test_the_norm_with_sparse_gradients_is_that_of_the_dense_ones():
@@ -15,7 +15,7 @@ def test_the_norm_with_sparse_gradients_is_that_of_the_dense_ones():
         table, dense = torch.randn(10, 4, requires_grad=True), torch.randn(4, 5, requires_grad=True)
         (F.embedding(ids, table, sparse=sparse) @ dense).square().sum().backward()
         assert table.grad.is_sparse == sparse
-        found[sparse] = gathered([("table", table), ("dense", dense)])
+        found[sparse] = take_gradients([("table", table), ("dense", dense)])
         assert table.grad is None
     table, dense = found[True]
     assert table.rows.tolist() == [1, 3, 7]
@@ -27,5 +27,5 @@ def test_the_norm_with_sparse_gradients_is_that_of_the_dense_ones():
 
 
 def test_parameters_without_gradient_are_left_out():
-    assert gathered([("idle", torch.zeros(2, requires_grad=True))]) == []
+    assert take_gradients([("idle", torch.zeros(2, requires_grad=True))]) == []
     assert norm([]) == 0

@@ -9,7 +9,7 @@ import torch
 
 from w2v.system import gpu
 from w2v.training import optimizers
-from w2v.training.optimizers import OPTIMIZERS, Gradient, gathered_with
+from w2v.training.optimizers import OPTIMIZERS, Gradient, take_gradients_and_value
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -40,7 +40,7 @@ def test_a_gradient_is_made_shorter_never_longer(monkeypatch, host):
     monkeypatch.setattr(gpu, "HOST", host)
     lengths = {0.0: 1.0, 0.1: 1.0, 0.25: 1.0, 2.0: 0.125, math.inf: 0.0, math.nan: 1.0}
     for length, factor in lengths.items():
-        found = optimizers.shortening(torch.tensor(length, dtype=torch.float64), 0.25)
+        found = optimizers.clip_factor(torch.tensor(length, dtype=torch.float64), 0.25)
         assert float(found) == pytest.approx(factor, abs=1e-30)
 
 
@@ -54,7 +54,7 @@ def test_rows_and_a_number_are_read_together(monkeypatch):
         idle, dense = torch.zeros(2, requires_grad=True), torch.zeros(3, requires_grad=True)
         dense.grad = torch.ones(3)
         named = [("table", table), ("idle", idle), ("dense", dense)]
-        (rows, whole), number = gathered_with(named, torch.tensor(1.5))
+        (rows, whole), number = take_gradients_and_value(named, torch.tensor(1.5))
         assert number == 1.5
         assert rows.rows is not None and rows.rows.tolist() == [1, 3, 7]
         assert rows.values.tolist() == [[2, 3], [10, 13], [8, 9]]

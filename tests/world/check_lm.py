@@ -68,7 +68,7 @@ plain = {"optimizer": "sgd", "lr": "1"}
 runs += [(torch.float32, 1e-5, given | plain) for given in SETTINGS + SHARDED[:2]]
 for place, (dtype, tolerance, given) in enumerate(runs):
     torch.set_default_dtype(dtype)
-    w2v.training.device.NUMBERS = dtype
+    w2v.training.device.DTYPE = dtype
     dealt = place % len(SETTINGS + SHARDED) >= len(SETTINGS)
     w2v.lm.dealing.SHARD_FROM = 0 if dealt else 1000
     (alone, whole, _), (together, part, own) = trained(given, World.alone()), trained(given, world)

@@ -31,7 +31,7 @@ from w2v.losses.math.numbers import (
     transformed,
 )
 from w2v.losses.softmax import kept_cross_entropy
-from w2v.sampling.given import checked_whole, short
+from w2v.sampling.checks import checked_whole, short
 
 LossOf = Callable[[Tensor, Tensor], Tensor]  # (rows, their targets) -> losses
 

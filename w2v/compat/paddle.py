@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from w2v.losses.math.numbers import eager
 from w2v.losses.math.paths import Paths, offsets, path_loss
-from w2v.sampling.given import MOST, checked_floats, checked_ids, checked_whole
+from w2v.sampling.checks import MOST, checked_floats, checked_ids, checked_whole
 
 
 class HSigmoidLoss(nn.Module):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from w2v.losses.math.sampled_step import take_rows
-from w2v.sampling.given import checked_floats
+from w2v.sampling.checks import checked_floats
 
 Shards = Tensor | Sequence[Tensor]
 STRATEGIES = ("div", "mod")

@@ -26,13 +26,13 @@ from w2v.losses.math.sampled_step import (
     REMOVED,
     SOFTMAX,
     Link,
-    Taken,
+    RowLayout,
     log_count,
     sampled_loss,
 )
 from w2v.sampling import candidates
 from w2v.sampling.candidates import Candidates, Sampler
-from w2v.sampling.given import MOST, checked_floats, checked_ids, checked_whole, device_of_draws
+from w2v.sampling.checks import MOST, checked_floats, checked_ids, checked_whole, device_of_draws
 from w2v.sampling.samplers import (
     AllCandidateSampler,
     LearnedUnigramSampler,
@@ -138,8 +138,8 @@ def _loss(
         row, position = candidates.compute_accidental_hits(labels, ids[labels.numel() :])
         removed = position.add(row, alpha=len(ids) - labels.numel())
     offset = -log_counts if bias is None else bias - log_counts
-    taken = Taken(link, num_true=labels.shape[1], removed=removed)
-    return sampled_loss(inputs, rows, offset, taken)
+    layout = RowLayout(link, num_true=labels.shape[1], removed=removed)
+    return sampled_loss(inputs, rows, offset, layout)
 
 
 def _checked_labels(labels: Classes, num_true: int, num_classes: int, inputs: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from w2v.losses.adaptive import check_cutoffs
 from w2v.losses.math import levels
 from w2v.losses.math.levels import Tail, Weights, adaptive_log_prob
 from w2v.losses.math.numbers import accumulate_dtype, eager
-from w2v.sampling.given import Refused, checked_floats, checked_ids
+from w2v.sampling.checks import Refused, checked_floats, checked_ids
 
 
 class AdaptiveOutput(NamedTuple):

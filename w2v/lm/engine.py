@@ -33,13 +33,13 @@ from w2v.lm.dealing import deals_out
 from w2v.lm.model import Network
 from w2v.lm.precision import check_precision, working_precision
 from w2v.lm.saved import model_arrays
-from w2v.losses.math.numbers import promised
+from w2v.losses.math.numbers import trusted_targets
 from w2v.losses.sharded import Shard
 from w2v.losses.softmax import FullLayer
 from w2v.settings.config import Config
 from w2v.system.memory import trim
 from w2v.training import optimizers
-from w2v.training.device import enough_memory, find_device, undisturbed
+from w2v.training.device import enough_memory, find_device, isolated_settings
 from w2v.training.engine import Engine, Part, Tally, block_seeds, check_state
 from w2v.training.optimizers import AdamW, Gradient, RowOptimizer
 from w2v.training.ranked import summed_over
@@ -68,7 +68,7 @@ class LanguageModelEngine(Engine):
         self.columns = Columns(source, config.training.batch_size, self.world.rank, self.world.size)
         self._generator = torch.Generator()  # on the CPU, because a step has few noise words
         self._counts = torch.from_numpy(counts)
-        with self.undisturbed():
+        with self.isolated():
             self.columns.send(self.device, len(counts))
             self.initialise()
 
@@ -90,7 +90,7 @@ class LanguageModelEngine(Engine):
         self._optimizers = {
             name: self._optimizer(name, table) for name, table in self.model.named_parameters()
         }
-        self._dealt = {  # names of the sharded tensors, including the optimizers'
+        self._sharded = {  # names of the sharded tensors, including those of the optimizers
             name
             for name, tensor in self._tensors().items()
             if self._shard is not None
@@ -98,24 +98,25 @@ class LanguageModelEngine(Engine):
             and name.removeprefix("optimizer.").startswith(OUTPUT_ROWS)
         }
         self._state: State = ()
-        # set temporarily: the state of all columns, and on rank 0 all rows of sharded tensors
-        self._whole: State | None = None
-        self._rows: dict[str, np.ndarray] = {}
+        # set by `collect` and `load_state` until the next block: the state of all columns, and on
+        # rank 0 all rows of sharded tensors
+        self._full_state: State | None = None
+        self._full_rows: dict[str, np.ndarray] = {}
 
     def warm_up(self) -> None:
         """Compiles everything that is compiled on first use, so that the first training step takes
         no longer than others."""
         lm, columns = self.config.lm, len(self.columns.own)
-        with self.undisturbed():
+        with self.isolated():
             inputs = torch.zeros(lm.bptt, columns, dtype=torch.int64, device=self.device)
             with working_precision(lm.precision, self.device):
                 rows, _ = self.model.hidden(inputs, self.model.start(columns))
             rows.sum().backward()  # type: ignore[no-untyped-call]
-            optimizers.gathered(self.model.named_parameters())
+            optimizers.take_gradients(self.model.named_parameters())
 
     @property
-    def where(self) -> str:
-        """A description of what it trains with, for messages."""
+    def description(self) -> str:
+        """A description of the device or the threads that train, for messages."""
         threads, on_cpu = self.config.training.threads, self.device.type == "cpu"
         return f"{threads} threads" if on_cpu else str(self.device)
 
@@ -130,9 +131,9 @@ class LanguageModelEngine(Engine):
         seed = int(block_seeds(self.config.training.seed, block)[1]) >> 1
         self._generator.manual_seed(seed)
         start, stop = (position // self.columns.columns for position in (block.start, block.stop))
-        with self.undisturbed():
+        with self.isolated():
             torch.manual_seed(seed + self.world.rank)  # for dropout
-            self._whole, self._rows = None, {}
+            self._full_state, self._full_rows = None, {}
             if block.index == 0 or not self._state:
                 self._state = self.model.start(len(self.columns.own))
             loss, step = 0.0, self.config.lm.bptt * self.config.lm.accumulate
@@ -145,8 +146,8 @@ class LanguageModelEngine(Engine):
     def state(self) -> dict[str, np.ndarray]:
         """As in Engine: parameters by name, and carry.*: the body's state, float32."""
         named = self._tensors().items()
-        tensors = {name: table.detach() for name, table in named if name not in self._dealt}
-        carried = self._state if self._whole is None else self._whole
+        tensors = {name: table.detach() for name, table in named if name not in self._sharded}
+        carried = self._state if self._full_state is None else self._full_state
         tensors |= {f"{CARRY}{number}": part.float() for number, part in enumerate(carried)}
         return {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
 
@@ -155,7 +156,7 @@ class LanguageModelEngine(Engine):
         if self._shard is None:
             return None
         tensors = self._tensors()
-        arrays = {name: tensors[name].detach()[:-1].cpu().numpy() for name in sorted(self._dealt)}
+        arrays = {name: tensors[name].detach()[:-1].cpu().numpy() for name in sorted(self._sharded)}
         return Part(self._shard.low, self._shard.high, arrays)
 
     def load_state(self, arrays: Mapping[str, np.ndarray]) -> None:
@@ -165,7 +166,7 @@ class LanguageModelEngine(Engine):
         shard, expected = self._shard, {}
         for name, tensor in tensors.items():
             expected[name] = tensor.detach().cpu().numpy()
-            if shard is not None and name in self._dealt:
+            if shard is not None and name in self._sharded:
                 n_rows = shard.rows if self.world.rank else shard.classes  # as `own_rows` says
                 expected[name] = np.broadcast_to(expected[name][:1], (n_rows, *tensor.shape[1:]))
         check_state(parameters, expected)
@@ -185,16 +186,16 @@ class LanguageModelEngine(Engine):
         with torch.no_grad():
             for name, tensor in tensors.items():
                 saved = parameters[name]
-                if shard is not None and name in self._dealt:
+                if shard is not None and name in self._sharded:
                     if name in OUTPUT_ROWS and self.world.rank == 0:
-                        self._rows[name] = np.require(saved, requirements="W")
+                        self._full_rows[name] = np.require(saved, requirements="W")
                     saved, tensor = saved[: shard.rows], tensor[:-1]
                 tensor.copy_(torch.from_numpy(np.require(saved, requirements="W")))
-        self._whole = tuple(
+        self._full_state = tuple(
             torch.from_numpy(np.array(arrays[name])).to(self.device) for name in carried
         )
         columns = slice(self.columns.own.start, self.columns.own.stop)
-        self._state = tuple(part[:, columns] for part in self._whole)
+        self._state = tuple(part[:, columns] for part in self._full_state)
 
     def collect(self) -> None:
         """Collects the state and rows of all ranks; with several, call it before `state`."""
@@ -204,25 +205,25 @@ class LanguageModelEngine(Engine):
             parts = self.world.gather(by_column.reshape(-1).numpy())
             rows = torch.from_numpy(np.concatenate(parts)).view(-1, *by_column.shape[1:])
             carried.append(rows.transpose(0, 1).to(self.device))
-        self._whole = tuple(carried)
+        self._full_state = tuple(carried)
         if self._shard is not None:
             for name, rows in self.model.named_parameters():
                 if name in OUTPUT_ROWS:
-                    self._rows[name] = self._shard.on_first(rows.detach()[:-1].cpu())
+                    self._full_rows[name] = self._shard.on_first(rows.detach()[:-1].cpu())
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Returns all parameters by name; only on rank 0, as of the last `collect`."""
-        return model_arrays(self.model) | self._rows
+        return model_arrays(self.model) | self._full_rows
 
     @contextmanager
-    def whole(self) -> Iterator[Network]:
+    def full_model(self) -> Iterator[Network]:
         """Yields the model with all rows of its output layer; only on rank 0, as of `collect`."""
         layer = self.model.output
         if self._shard is None or not isinstance(layer, FullLayer):
             yield self.model
             return
         own_rows, layer.shard = (layer.weight, layer.bias), None
-        for name, rows in self._rows.items():
+        for name, rows in self._full_rows.items():
             part = nn.Parameter(torch.from_numpy(rows).to(self.device))
             setattr(layer, name.removeprefix("output."), part)
         try:
@@ -248,7 +249,7 @@ class LanguageModelEngine(Engine):
         lm = self.config.lm
         for begin in range(start, stop, lm.bptt):
             inputs, targets = self.columns.read(begin, min(begin + lm.bptt, stop))
-            with working_precision(lm.precision, self.device), promised():
+            with working_precision(lm.precision, self.device), trusted_targets():
                 rows, state = self.model.hidden(inputs, self._state)
                 losses = self.model.output(rows.flatten(0, 1), targets.flatten())
             self._state = tuple(part.detach() for part in state)
@@ -263,7 +264,7 @@ class LanguageModelEngine(Engine):
         """Updates parameters by the gradients of a sum over `tokens` losses, after limiting the
         norm of their mean; returns the value of `total`."""
         named = dict(self.model.named_parameters())
-        gradients, loss = optimizers.gathered_with(named.items(), total)
+        gradients, loss = optimizers.take_gradients_and_value(named.items(), total)
         of_rows: list[Gradient] = []
         if self._shard is not None:
             of_rows = [g for g in gradients if g.name in OUTPUT_ROWS]
@@ -275,7 +276,7 @@ class LanguageModelEngine(Engine):
             if self._shard is not None:
                 sharded_norm = (optimizers.norm(of_rows).double() / tokens).item()
                 length.fill_(math.hypot(length.item(), *self.world.agree([sharded_norm])[:, 0]))
-            scale *= optimizers.shortening(length, clip)
+            scale *= optimizers.clip_factor(length, clip)
         gradients += of_rows
         if isinstance(scale, float) and self.config.training.optimizer == "sgd":
             optimizers.update_all(self._optimizers, gradients, lr * scale)
@@ -285,10 +286,10 @@ class LanguageModelEngine(Engine):
         return loss
 
     @contextmanager
-    def undisturbed(self) -> Iterator[None]:
+    def isolated(self) -> Iterator[None]:
         """As `_enough_memory`; also restores PyTorch's settings and random state afterwards."""
         threads, alone = self.config.training.threads, self.world.size == 1
-        with undisturbed(self.device, threads, alone=alone), self._enough_memory():
+        with isolated_settings(self.device, threads, alone=alone), self._enough_memory():
             yield
 
     @contextmanager

@@ -71,7 +71,7 @@ def load_language_model(run: str | os.PathLike[str], device: str = "auto") -> La
         from w2v.lm.language_model import LanguageModel
         from w2v.lm.model import Network
         from w2v.lm.vocabulary import TokenVocabulary
-        from w2v.training.device import find_device, undisturbed
+        from w2v.training.device import find_device, isolated_settings
 
     torch_device, path = find_device(device), folder / MODEL_FILE
     arrays = _arrays(path)
@@ -79,7 +79,7 @@ def load_language_model(run: str | os.PathLike[str], device: str = "auto") -> La
     vocabulary = TokenVocabulary.load(folder, config)
     try:
         _check_size(config, len(vocabulary), arrays, path)
-        with undisturbed(torch_device):
+        with isolated_settings(torch_device):
             network = Network(config, torch.from_numpy(vocabulary.counts), sparse=False)
     except ValueError as error:
         raise InputError(f"{folder} is damaged: {error}") from None

@@ -137,8 +137,8 @@ class LanguageModelTask(Task):
         return_freed_memory()
         self.reporter.stage(
             f"training {config.lm.arch}, {len(tokens):,} tokens x {config.model.dim}, loss"
-            f" {config.training.loss}, {engine.where}, {config.training.optimizer}, learning rate"
-            f" {config.training.lr:g} {config.lm.schedule}"
+            f" {config.training.loss}, {engine.description}, {config.training.optimizer},"
+            f" learning rate {config.training.lr:g} {config.lm.schedule}"
         )
         with report_if_slow(self.reporter, "compiling (once for this kind of model)"):
             engine.warm_up()

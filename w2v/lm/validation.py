@@ -41,7 +41,7 @@ class LanguageModelValidation(Validation[TextScore]):
 
     def score(self) -> TextScore:
         eos, unk = self._vocabulary.eos, self._vocabulary.unk
-        with self._engine.undisturbed(), self._engine.whole() as model:
+        with self._engine.isolated(), self._engine.full_model() as model:
             return score_ids(model, self._ids, eos, unk, words=self._words)
 
     def loss(self, score: TextScore) -> float:

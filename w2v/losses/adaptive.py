@@ -28,12 +28,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from w2v.losses.base import Counts, Generator, Made, OutputLayer, draw
-from w2v.losses.given import check_given
+from w2v.losses.base import Counts, Generator, OutputLayer, WeightAndBias, draw
+from w2v.losses.checks import check_shared
 from w2v.losses.math import levels
 from w2v.losses.math.numbers import accumulate_dtype
 from w2v.losses.options import AdaptiveOptions
-from w2v.sampling.given import short
+from w2v.sampling.checks import short
 
 # cost of one score's exponential and memory traffic, in multiply-adds (1.3 of 5 ns)
 LOGIT_COST = 40.0
@@ -53,7 +53,8 @@ class AdaptiveSoftmax(OutputLayer):
         counts: [V], in descending order; the default cutoffs are computed from them.
         weight: tied [V, D]; its first c_0 rows score the head's words. head.weight then has only
             the rows of the clusters.
-        bias: True creates one for the head; a tensor [c_0 + clusters] is shared; None: as
+        bias: True creates one for the head; a tensor [c_0 + clusters] is shared; None: the setting
+            options.head_bias
     """
 
     takes = AdaptiveOptions
@@ -82,7 +83,7 @@ class AdaptiveSoftmax(OutputLayer):
         bias = options.head_bias if bias is None else bias
         rows = self.cutoffs[0] + len(self.cutoffs)
         if not isinstance(bias, bool):
-            check_given(bias, "bias", [rows])
+            check_shared(bias, "bias", [rows])
         outputs = len(self.cutoffs) if self.shared[0] else rows
         self.head = _Head(nn.Linear(dim, outputs, bias is True and outputs == rows, **self.new))
         if isinstance(bias, Tensor):
@@ -97,7 +98,7 @@ class AdaptiveSoftmax(OutputLayer):
             up = nn.Linear(width, end - low, bias=False, **self.new)
             self.tail.append(nn.Sequential(down, up))
 
-    def make_rows(self, rows: int, weight: Tensor | None, bias: Tensor | bool) -> Made:
+    def make_rows(self, rows: int, weight: Tensor | None, bias: Tensor | bool) -> WeightAndBias:
         """Returns the tied weight [V, D], or [0, D]: all other rows are in `head` and `tail`."""
         if weight is None:
             return torch.empty(0, self.dim), None

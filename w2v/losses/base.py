@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from w2v.losses.given import check_given, check_kind, check_new, checked_counts
+from w2v.losses.checks import check_kind, check_new, check_shared, checked_counts
 from w2v.losses.math.numbers import (
     accumulate_dtype,
     check_tensors,
@@ -31,17 +31,17 @@ from w2v.losses.math.numbers import (
     eager,
 )
 from w2v.losses.options import LossOptions
-from w2v.sampling.given import checked_whole
+from w2v.sampling.checks import checked_whole
 from w2v.settings.declare import settings_of
 
 Counts = Tensor | Sequence[int]
 Generator = torch.Generator | None
-Made = tuple[Tensor, Tensor | None]  # weight and bias, parameters or shared tensors
+WeightAndBias = tuple[Tensor, Tensor | None]  # parameters or shared tensors
 NLL_ROWS = 256  # number of hidden rows whose scores over all V are in memory at a time
 
 
-class Rows(TypedDict, total=False):
-    """The keyword arguments about output rows that every layer takes, see `OutputLayer`."""
+class RowArguments(TypedDict, total=False):
+    """The keyword arguments about output rows that every layer takes; see `OutputLayer`."""
 
     weight: Tensor | None
     bias: Tensor | bool
@@ -117,17 +117,18 @@ class OutputLayer(nn.Module, ABC):
         """Returns the number of output rows: V, or the number of inner nodes."""
         return self.num_classes
 
-    def make_rows(self, rows: int, weight: Tensor | None, bias: Tensor | bool) -> Made:
-        """Returns weight [rows, D] and bias [rows] or None: the given or new, unfilled tensors."""
+    def make_rows(self, rows: int, weight: Tensor | None, bias: Tensor | bool) -> WeightAndBias:
+        """Returns weight [rows, D] and bias [rows] or None: the tensors passed in, to be shared, or
+        new ones without values."""
         if weight is None:
             weight = nn.Parameter(torch.empty(rows, self.dim, **self.new))
         else:
-            check_given(weight, "weight", [rows, self.dim])
+            check_shared(weight, "weight", [rows, self.dim])
         if bias is True:
             return weight, nn.Parameter(torch.empty(rows, **self.new))
         if bias is False:
             return weight, None
-        check_given(bias, "bias", [rows])
+        check_shared(bias, "bias", [rows])
         return weight, bias
 
     @torch.no_grad()

@@ -14,12 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from w2v.losses.base import Counts, Made, OutputLayer
+from w2v.losses.base import Counts, OutputLayer, WeightAndBias
 from w2v.losses.hsigmoid import Hsigmoid
 from w2v.losses.options import HsigmoidNegOptions, NegOptions
 from w2v.losses.sampled import Neg
 from w2v.sampling.candidates import Sampler
-from w2v.sampling.given import short
+from w2v.sampling.checks import short
 
 
 class HsigmoidNeg(OutputLayer):
@@ -53,7 +53,7 @@ class HsigmoidNeg(OutputLayer):
         self.path = Hsigmoid(dim, self.counts, **both)
         self.noise = Neg(dim, self.counts, noise, **both, **of_noise)
 
-    def make_rows(self, rows: int, weight: Tensor | None, bias: Tensor | bool) -> Made:
+    def make_rows(self, rows: int, weight: Tensor | None, bias: Tensor | bool) -> WeightAndBias:
         """Returns no rows, [0, D]: they are in `path` and `noise`."""
         return torch.empty(0, self.dim), None
 

@@ -22,8 +22,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from typing_extensions import Unpack
 
-from w2v.losses.base import Counts, Generator, OutputLayer, Rows, uniform
-from w2v.losses.given import check_kind
+from w2v.losses.base import Counts, Generator, OutputLayer, RowArguments, uniform
+from w2v.losses.checks import check_kind
 from w2v.losses.math.numbers import accumulate_dtype, rows_for, whole_batch
 from w2v.losses.math.paths import Paths, path_loss
 from w2v.losses.options import HsigmoidOptions
@@ -63,17 +63,17 @@ class Hsigmoid(OutputLayer):
         *,
         tree: Tree | None = None,
         sparse: bool = False,
-        **rows: Unpack[Rows],
+        **rows: Unpack[RowArguments],
     ) -> None:
         check_kind(tree, "tree", Tree)
         check_kind(sparse, "sparse", bool)
-        self._given = tree
+        self._tree_argument = tree
         super().__init__(dim, counts, options, **rows)
         self.sparse = sparse
         self._tables: dict[torch.device, _Tables] = {}
 
     def rows(self) -> int:
-        counts, V, tree = self.counts, self.num_classes, self._given
+        counts, V, tree = self.counts, self.num_classes, self._tree_argument
         if tree is None:
             whole = counts.long()
             if not torch.equal(whole.to(counts.dtype), counts):
@@ -173,12 +173,12 @@ class Hsigmoid(OutputLayer):
             reached, reached_log_p = reached.flatten(1), reached_log_p.flatten(1)
             leaf = reached < 0
             candidates = torch.cat([best[busy], reached_log_p.masked_fill(~leaf, -torch.inf)], 1)
-            best_here, columns = candidates.topk(k, dim=1)
-            best[busy] = best_here
+            best_now, columns = candidates.topk(k, dim=1)
+            best[busy] = best_now
             ids[busy] = torch.cat([ids[busy], -1 - reached], 1).gather(1, columns)
             nodes = torch.cat([nodes, reached.clamp(min=0)], 1)
             log_p = torch.cat([log_p, reached_log_p.masked_fill(leaf, -torch.inf)], 1)
-            log_p.masked_fill_(log_p <= best_here[:, -1:], -torch.inf)
+            log_p.masked_fill_(log_p <= best_now[:, -1:], -torch.inf)
             still_open = (log_p > -torch.inf).sum(1)
             unfinished = still_open.nonzero()[:, 0]
             busy, widest = busy[unfinished], int(still_open.max())

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from w2v.losses.base import Made
+from w2v.losses.base import WeightAndBias
 from w2v.losses.math.blocks import floor_of
 from w2v.losses.math.cross_entropy import score_sums
 from w2v.losses.math.numbers import accumulate_dtype, log_add, rows_for
@@ -167,7 +167,7 @@ class DirectedLayer(MarginLayer):
     """Base of margin layers without a bias. Their own output rows start as random directions of
     length about 1, because rows of zeros have no angle. Shared rows should not be 0 either."""
 
-    def make_rows(self, rows: int, weight: Tensor | None, bias: Tensor | bool) -> Made:
+    def make_rows(self, rows: int, weight: Tensor | None, bias: Tensor | bool) -> WeightAndBias:
         if bias is not False:
             raise ValueError(f"{type(self).__name__} scores angles and takes no bias")
         return super().make_rows(rows, weight, False)

@@ -22,8 +22,8 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import Unpack
 
-from w2v.losses.base import Counts, Made, Rows
-from w2v.losses.given import check_kind
+from w2v.losses.base import Counts, RowArguments, WeightAndBias
+from w2v.losses.checks import check_kind
 from w2v.losses.math import sampled_step
 from w2v.losses.math.numbers import accumulate_dtype, transformed, whole_batch
 from w2v.losses.math.products import product_dtype
@@ -63,7 +63,7 @@ class SampledLayer(FullLayer):
         per_row: bool = False,
         sparse: bool = False,
         generator: torch.Generator | None = None,
-        **rows: Unpack[Rows],
+        **rows: Unpack[RowArguments],
     ) -> None:
         super().__init__(dim, counts, options, **rows)
         negatives = self.options.negatives
@@ -83,7 +83,7 @@ class SampledLayer(FullLayer):
         self.sampler, self.per_row, self.sparse = sampler, per_row, sparse
         self.generator = generator
 
-    def make_rows(self, rows: int, weight: Tensor | None, bias: Tensor | bool) -> Made:
+    def make_rows(self, rows: int, weight: Tensor | None, bias: Tensor | bool) -> WeightAndBias:
         return super().make_rows(rows, weight, self.options.has_bias if bias is False else bias)
 
     def draw(self, hidden: Tensor) -> Candidates:
@@ -125,8 +125,8 @@ class SampledLayer(FullLayer):
             removed = target[:, None] == sampled
             if not (transformed() or distant(target)):
                 removed = removed.view(-1).nonzero()[:, 0]
-        taken = sampled_step.Taken(self.link, 1, sets, row_of, removed)
-        return sampled_step.sampled_loss(hidden, rows, offset, taken)
+        layout = sampled_step.RowLayout(self.link, 1, sets, row_of, removed)
+        return sampled_step.sampled_loss(hidden, rows, offset, layout)
 
     def shares(self, hidden: Tensor, classes: Tensor) -> Tensor:
         """As in FullLayer, for the noise words and targets on this rank: the logistic loss [N, 1],

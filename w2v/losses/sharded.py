@@ -29,7 +29,7 @@ import torch
 from torch import Tensor, nn
 
 from w2v.errors import RunError
-from w2v.losses.math.blocks import Asked, floor_of
+from w2v.losses.math.blocks import Constants, floor_of
 from w2v.losses.math.numbers import accumulate_dtype
 from w2v.losses.math.products import product_dtype
 from w2v.losses.math.score_sums import ScoreSums
@@ -184,8 +184,8 @@ def sums_here(layer: FullLayer, hidden: Tensor, classes: Tensor) -> tuple[Tensor
     local, mine, operands = local_part(layer, hidden, classes)
     # no guess: the gradients of the totals are the shares of this rank
     product = product_dtype(accumulate_dtype(hidden))
-    asked = Asked(local, None, False, False, layer.others_only, product)
-    total, score, _ = ScoreSums.apply(*operands, asked)  # type: ignore[no-untyped-call]
+    constants = Constants(local, None, False, False, layer.others_only, product)
+    total, score, _ = ScoreSums.apply(*operands, constants)  # type: ignore[no-untyped-call]
     return total, torch.where(mine, score, 0.0)
 
 

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from w2v.sampling.given import checked_ids, checked_whole, device_of_draws
+from w2v.sampling.checks import checked_ids, checked_whole, device_of_draws
 from w2v.system.gpu import moved
 
 RACE_CELLS = 1 << 22  # rows x classes whose arrival times are held in memory at once

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from w2v.sampling.candidates import Generator, Sampler, Shape
-from w2v.sampling.given import checked_whole, short
+from w2v.sampling.checks import checked_whole, short
 
 
 class UniformSampler(Sampler):

@@ -54,8 +54,8 @@ def _in_thread(work: Callable[[], Value]) -> Future[Value]:
 
 
 class Board:
-    """The store and what it is used for. store: of this run. owner: a name that is equal for all
-    restarts by torchrun and differs between starts."""
+    """Access to the store. store: the part of it that belongs to this run. owner: a name that is
+    the same for all restarts by torchrun and differs between starts."""
 
     _server: Any = None  # kept for a second run in this process
     _runs = 0
@@ -98,13 +98,13 @@ class Board:
     def missing(self) -> str:
         """Returns the names of ranks that do not report to the store within a second."""
 
-        def look() -> list[int]:
-            self.store.set(f"here/{self._place.rank}", "")
+        def silent_ranks() -> list[int]:
+            self.store.set(f"alive/{self._place.rank}", "")
             time.sleep(1.0)
             ranks = range(self._place.size)
-            return [rank for rank in ranks if not self.store.check([f"here/{rank}"])]
+            return [rank for rank in ranks if not self.store.check([f"alive/{rank}"])]
 
-        silent = _answer(look)
+        silent = _answer(silent_ranks)
         if silent is None:  # the store is gone, and with it the rank that serves it
             silent = [0] if self._place.rank and not _agent_serves() else []
         return " and ".join(f"rank {rank} ({self._hosts[rank]})" for rank in silent)
@@ -112,10 +112,10 @@ class Board:
     def is_first_to_report(self) -> bool:
         """Returns whether this rank should report the failure: it is the first to ask the store
         or, if the store cannot be reached, the first rank of its machine."""
-        number = _answer(lambda: self.store.add("told", 1))
+        number = _answer(lambda: self.store.add("reported", 1))
         if number is not None:
             return bool(number == 1)
-        # one rank per machine; on that of rank 0, which has reported it if alive, also rank 1
+        # one rank per machine; on the machine of rank 0, which may have ended itself, also rank 1
         place = self._place
         return place.local_rank == 0 or place.rank == place.local_rank == 1
 

@@ -14,22 +14,23 @@ from w2v.system.ranks import place_or_alone
 LIBRARY_BYTES = 350 << 20  # PyTorch itself
 CUDA_LIBRARY_BYTES = 2 << 30  # PyTorch with CUDA's libraries, in the machine's memory
 SCORE_BYTES = 256 << 20  # buffers of the losses that score many rows
-DRIVERS = "CUDA error", "CUDA driver error", "cuDNN error", "Triton Error [CUDA]"
+DRIVER_ERRORS = "CUDA error", "CUDA driver error", "cuDNN error", "Triton Error [CUDA]"
 
-NUMBERS = torch.float32  # what models are made of; tests compute in float64
-_TURNS = threading.RLock()
+DTYPE = torch.float32  # of all parameters; tests set float64
+_LOCK = threading.RLock()
 
 
 @contextmanager
-def undisturbed(
+def isolated_settings(
     device: torch.device, threads: int = 0, *, learns: bool = True, alone: bool = True
 ) -> Iterator[None]:
-    """Gives PyTorch the settings that training needs while the block runs, then restores the own
-    ones of the process: the random state, the number of `threads` on a CPU (0: unchanged), default
-    dtype and device, and gradient mode. They are global; `alone` makes other threads wait."""
+    """Within the block, PyTorch has the settings that training needs; afterwards those of the
+    process are restored. They are the random state, the number of `threads` on a CPU (0:
+    unchanged), the default dtype and device, and whether gradients are computed (`learns`). Since
+    they are global, `alone` makes other threads that call this function wait."""
     devices = [device] if device.type == "cuda" else []
     with (
-        _TURNS if alone else nullcontext(),
+        _LOCK if alone else nullcontext(),
         torch.random.fork_rng(devices),
         torch.inference_mode(False),
         torch.set_grad_enabled(learns),
@@ -38,7 +39,7 @@ def undisturbed(
     ):
         before = torch.get_num_threads(), torch.get_default_dtype()
         try:
-            torch.set_default_dtype(NUMBERS)
+            torch.set_default_dtype(DTYPE)
             if threads and device.type == "cpu":
                 torch.set_num_threads(threads)
             yield
@@ -65,7 +66,11 @@ def find_device(name: str) -> torch.device:
 def no_gpu() -> str:
     """Returns a message that PyTorch finds no GPU, with the likely reason."""
     without = torch.version.cuda is None and torch.version.hip is None
-    why = f"PyTorch {torch.__version__} is built without CUDA" if without else "does nvidia-smi?"
+    why = (
+        f"PyTorch {torch.__version__} is built without CUDA"
+        if without
+        else "does nvidia-smi list one?"
+    )
     return f"PyTorch finds no CUDA device on this machine ({why})"
 
 
@@ -86,7 +91,7 @@ def enough_memory(device: torch.device, remedy: str) -> Iterator[None]:
         why = str(error).partition("\n")[0]
         if isinstance(error, torch.cuda.OutOfMemoryError) or why.endswith("out of memory"):
             raise RunError(f"{device} has too little memory; try {remedy}") from error
-        if not why.startswith(DRIVERS):
+        if not why.startswith(DRIVER_ERRORS):
             raise
         remedies = "resume from a checkpoint with `resume`, or use `device` cpu"
         raise RunError(

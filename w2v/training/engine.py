@@ -158,11 +158,11 @@ class WordEngine(Engine):
     @classmethod
     @abstractmethod
     def describe(cls, config: Config) -> str:
-        """Returns a description of what it trains with, for messages."""
+        """Returns a description of the engine and its device or threads, for messages."""
 
     @classmethod
     def compile(cls, config: Config) -> None:
-        """Compiles, before an engine is made, what can be compiled."""
+        """Compiles the kernels, if the engine has any; called before an engine is made."""
 
     @property
     @abstractmethod
@@ -181,7 +181,7 @@ class WordEngine(Engine):
         return arrays
 
     def warning(self) -> str | None:
-        """Returns a sentence about the cost of the run, if that is high."""
+        """Returns a sentence for the user if the run will be slow, else None."""
         return None
 
     @abstractmethod
@@ -195,14 +195,15 @@ class WordEngine(Engine):
         """
 
     def freeze(self, rows: np.ndarray) -> None:
-        """Freezes the input rows where `rows` [V] uint8 is 1. Raises InputError if this engine
-        does not support that."""
+        """Freezes the input rows whose entry in `rows` [V] uint8 is 1. Raises InputError if this
+        engine does not support that."""
         raise InputError(f"`engine` {self.name} cannot do `freeze`: use `engine` autograd")
 
 
 def blind_loss(config: Config, vocabulary: int) -> float:
-    """Returns about the loss of an untrained model, in nats per prediction, for V = vocabulary;
-    rather too high, because margins, scales and noise words all add to it."""
+    """Returns a rough estimate of an untrained model's loss in nats per prediction, for V =
+    vocabulary. It is rather too high: the numbers among the loss's own settings (margins, scales,
+    noise words) are all added to log V + 1."""
     nats = math.log(vocabulary) + 1
     for value in vars(config.loss).values():
         with suppress(TypeError, ValueError):  # a setting that is not a number
@@ -226,9 +227,9 @@ def copied_rows(config: Config, vocabulary: int, ngrams: int, matrices: int) -> 
 
 def check_state(arrays: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]) -> None:
     """Raises ValueError unless names, shapes and types of a state are those `expected`."""
-    if odd := sorted(set(arrays) ^ set(expected)):
-        verb = "lacks" if odd[0] in expected else "has an unknown"
-        raise ValueError(f"the state {verb} {odd[0]!r}")
+    if differing := sorted(set(arrays) ^ set(expected)):
+        verb = "lacks" if differing[0] in expected else "has an unknown"
+        raise ValueError(f"the state {verb} {differing[0]!r}")
     for name, array in expected.items():
         saved = arrays[name]
         if (saved.shape, saved.dtype) != (array.shape, array.dtype):

@@ -61,9 +61,9 @@ def ring_bytes(exchange: Exchange, blocks: Blocks, ranks: int) -> tuple[float, f
 
 
 def forecast(
-    job: Job, training_seconds: Callable[[Job], float | None], tell: Callable[[str], None]
+    job: Job, training_seconds: Callable[[Job], float | None], warn: Callable[[str], None]
 ) -> tuple[float | None, Forecast | None]:
-    """Returns (seconds of training, forecast); calls `tell` if fewer ranks would be faster."""
+    """Returns (seconds of training, forecast); calls `warn` if fewer ranks would be faster."""
     exchange, blocks = job.exchange, job.blocks
     if not isinstance(exchange, Exchange):
         return training_seconds(job), None
@@ -86,7 +86,7 @@ def forecast(
     efficiency = min(1.0, alone / size / seconds)
     if times[best] * WORSE < times[size]:
         processes = f"{best} rank{'s' if best > 1 else ''}"
-        tell(
+        warn(
             f"{size} ranks for {blocks.positions:,} words: exchanges take longer than the ranks"
             f" save; expected efficiency {100 * efficiency:.0f} %; {processes} would be faster, or"
             " a larger `exchange_words`, with which less is learnt"

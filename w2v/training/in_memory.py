@@ -34,7 +34,7 @@ class Segment(NamedTuple):
     rows: slice
     current: np.ndarray  # [n, width]
     base: np.ndarray
-    room: np.ndarray  # [N, n, width]
+    buffers: np.ndarray  # [N, n, width]
 
 
 class InMemory:
@@ -45,7 +45,7 @@ class InMemory:
     ) -> None:
         self._tables, self._world, self._in_slices, self._merge = tables, world, in_slices, merge
         numbers, shapes = memory.view(np.float32), [table.rows.shape for table in tables]
-        *bases, self._room = np.split(numbers, np.cumsum([table.rows.size for table in tables]))
+        *bases, self._buffers = np.split(numbers, np.cumsum([table.rows.size for table in tables]))
         self._bases = [base.reshape(shape) for base, shape in zip(bases, shapes, strict=True)]
 
     @staticmethod
@@ -57,8 +57,8 @@ class InMemory:
     def begin(self, late: Sequence[int]) -> None:
         """Starts: all ranks hold the same rows now. `late` is unused, as nothing is late here."""
         rows, none = self._tables[0].rows[:0], np.zeros(0, np.float32)
-        room = none.reshape(self._world.size, *rows.shape)
-        self._merge(rows, rows, room, 0, 0, none, 0, 0)  # compiles it
+        buffers = none.reshape(self._world.size, *rows.shape)
+        self._merge(rows, rows, buffers, 0, 0, none, 0, 0)  # compiles it
         self._world.barrier()  # so that no rank still reads `base` from an earlier exchange
         for table, base in zip(self._tables, self._bases, strict=True):
             share = self._share(len(base))
@@ -68,8 +68,8 @@ class InMemory:
     def __call__(self, due: Due) -> None:
         """Exchanges the rows that are due."""
         for piece in self._pieces(due.ends):
-            for table, _, current, _, room in piece:
-                self._copy_others(table, room[self._world.rank], current)
+            for table, _, current, _, buffers in piece:
+                self._copy_others(table, buffers[self._world.rank], current)
             self._world.barrier()
             for segment in piece:
                 self._merge_share(segment, due)
@@ -86,14 +86,14 @@ class InMemory:
         for table, base, end in zip(self._tables, self._bases, ends, strict=True):
             begin = 0
             while begin < end:
-                count = min(end - begin, (len(self._room) - used) // (ranks * table.width))
+                count = min(end - begin, (len(self._buffers) - used) // (ranks * table.width))
                 if not count:
                     yield piece
                     piece, used = [], 0
                     continue
                 rows, size = slice(begin, begin + count), ranks * count * table.width
-                room = self._room[used : used + size].reshape(ranks, count, table.width)
-                piece.append(Segment(table, rows, table.rows[rows], base[rows], room))
+                buffers = self._buffers[used : used + size].reshape(ranks, count, table.width)
+                piece.append(Segment(table, rows, table.rows[rows], base[rows], buffers))
                 begin, used = begin + count, used + size
         if piece:
             yield piece
@@ -104,10 +104,10 @@ class InMemory:
         return slice(rows * rank // ranks, rows * (rank + 1) // ranks)
 
     def _merge_share(self, segment: Segment, due: Due) -> None:
-        table, rows, current, base, room = segment
+        table, rows, current, base, buffers = segment
         share, rank = self._share(len(current)), self._world.rank
         factor = table.damping(slice(rows.start + share.start, rows.start + share.stop), due)
-        arguments = current[share], base[share], room, rank, share.start, factor
+        arguments = current[share], base[share], buffers, rank, share.start, factor
         self._in_slices(len(factor), table.step, lambda s: self._merge(*arguments, s.start, s.stop))
 
     def _copy_others(self, table: SharedRows, target: np.ndarray, source: np.ndarray) -> None:

@@ -1,4 +1,4 @@
-"""What ranks agree on at the end of a section: what they have done, and whether the run ends."""
+"""The agreement of all ranks, at the end of a section, on what was trained and whether to end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from w2v.training.world import LONG, Lost
 
 SECONDS = 60.0  # fewest seconds to wait for a rank during training
 SECTIONS = 10  # or this many times the longest section, if that is more
-GOES_ON, FAILED, DIVERGED = range(3)
+CONTINUES, FAILED, DIVERGED = range(3)
 
 
 class Meeting:
@@ -25,7 +25,7 @@ class Meeting:
         self._exchange, self._stop, self.world = exchange, stop, exchange.world
         self.stopped = self._saves = self._over = False
         self._least, self._longest = patience(SECONDS), 0.0
-        self.go_on()
+        self.start_section()
 
     @property
     def share(self) -> Share:
@@ -40,27 +40,27 @@ class Meeting:
 
     def after_epoch(self) -> None:
         """Waits until rank 0 has reported an epoch to its caller, who may end the run."""
-        self.wait_long()
+        self.allow_long_wait()
         self._agree(Tally(), None)
 
     def failed(self, error: BaseException) -> None:
         """Ends the run on all ranks, because this rank has failed."""
-        # ranks that train together are in the middle of a step, unless the block has ended
+        # ranks that train every block together are within a step, unless the block has ended
         meets = not self._over and (self._exchange.blocks or isinstance(error, Diverged))
         if meets and isinstance(error, Exception) and not isinstance(error, Lost | Elsewhere):
             self._agree(Tally(), error)
 
-    def same(self, rest: Rest, ends: bool) -> bool:
+    def exchange(self, rest: Rest, ends: bool) -> bool:
         """Exchanges what was learnt; returns whether all ranks hold the same now. `ends`: the run
         is complete."""
-        same = self._exchange(rest, self.stopped)
-        if same and (self._saves or self.stopped or ends or rest.epoch_ended is not None):
+        equal = self._exchange(rest, self.stopped)
+        if equal and (self._saves or self.stopped or ends or rest.epoch_ended is not None):
             self._exchange.collect()
-        return same
+        return equal
 
     def _agree(self, tally: Tally, error: Exception | None, saves: bool = False) -> Tally:
         world = self.world
-        state = GOES_ON if error is None else DIVERGED if isinstance(error, Diverged) else FAILED
+        state = CONTINUES if error is None else DIVERGED if isinstance(error, Diverged) else FAILED
         signal = getattr(self._stop, "signal_number", 1) if self._stop.is_set() else 0
         seconds = time.monotonic() - self._began
         self._longest = max(self._longest, seconds)
@@ -80,7 +80,7 @@ class Meeting:
             self._stop_too(int(stops.max()))
         self._saves = bool(saving.any())
         loss, *counts = table[:, 4:].sum(axis=0).tolist()
-        self.go_on()
+        self.start_section()
         return Tally(loss, *map(int, counts))
 
     def _stop_too(self, number: int) -> None:
@@ -94,10 +94,11 @@ class Meeting:
     def _patience(self) -> float:
         return max(self._least, SECTIONS * self._longest)
 
-    def go_on(self) -> None:
-        """Starts the time of a section."""
+    def start_section(self) -> None:
+        """Starts the clock of a section."""
         self._began, self.world.patience = time.monotonic(), self._patience
 
-    def wait_long(self) -> None:
-        """From here until `go_on`, one rank may do something long while the others wait."""
+    def allow_long_wait(self) -> None:
+        """Lets the other ranks wait without a time limit for one that does something long, until
+        `start_section`."""
         self.world.patience = LONG

@@ -174,15 +174,16 @@ class Gradient:
     rows: Tensor | None
 
 
-def gathered(parameters: Iterable[tuple[str, Tensor]]) -> list[Gradient]:
+def take_gradients(parameters: Iterable[tuple[str, Tensor]]) -> list[Gradient]:
     """Removes and returns the gradients of named parameters, with one entry per row if sparse."""
-    return gathered_with(parameters, None)[0]
+    return take_gradients_and_value(parameters, None)[0]
 
 
-def gathered_with(
+def take_gradients_and_value(
     parameters: Iterable[tuple[str, Tensor]], number: Tensor | None
 ) -> tuple[list[Gradient], float]:
-    """As `gathered`; also returns the value of a number, so that a GPU is waited for only once."""
+    """As `take_gradients`; also returns the value of `number` (0 for None), so that the program
+    waits for a GPU only once."""
     gradients, counts = [], [] if number is None else [number.double()]
     repeated: list[tuple[Gradient, Tensor]] = []
     for name, parameter in parameters:
@@ -214,11 +215,11 @@ def norm(gradients: list[Gradient]) -> Tensor:
     if not gradients:
         return torch.zeros(())
     norms = torch._foreach_norm([gradient.values for gradient in gradients])
-    whole: Tensor = torch.linalg.vector_norm(torch.stack([*norms]))
-    return whole
+    total: Tensor = torch.linalg.vector_norm(torch.stack([*norms]))
+    return total
 
 
-def shortening(length: Tensor, most: float) -> float | Tensor:
+def clip_factor(length: Tensor, most: float) -> float | Tensor:
     """Returns the factor that limits a vector of this length (float64) to `most`; on a GPU it stays
     there. A NaN length has no effect here and shows in the next loss."""
     if distant(length):

@@ -16,7 +16,7 @@ class Progress:
     words: int  # of the corpus processed so far, over all epochs
     words_per_second: float
     lr: float
-    loss: float  # nats per prediction, mean since the last report; NaN before the first
+    loss: float  # nats per prediction, mean since the last report; NaN if there were none
     seconds_left: float
     epoch: int  # the current one, from 1
     unit: str = "words"  # what is counted: words, or the tokens of a language model
@@ -43,10 +43,10 @@ class Reporter(Protocol):
     """Receives what a run reports to people; the command line shows it on stderr."""
 
     def note(self, text: str) -> None:
-        """Reports something good to know."""
+        """Reports something of interest, for example a setting chosen automatically."""
 
     def warn(self, text: str) -> None:
-        """Reports something that the user may not have wanted."""
+        """Reports something that the user may not have intended."""
 
     def stage(self, text: str) -> None:
         """Reports that a new part of the work begins."""

@@ -122,7 +122,7 @@ class Schedule:
         return self.initial * self.factor
 
     def worse(self) -> None:
-        """Is called after an epoch without improvement; lowers the rate of a plateau schedule."""
+        """Lowers the rate of a plateau schedule; called after an epoch without improvement."""
         if self.course == "plateau":
             self.factor /= PLATEAU_DIVISOR
 

@@ -1,9 +1,10 @@
 """The training loop: threads take the next block, while the calling thread reports progress and
-watches for the end.
+waits for the end.
 
 It is independent of the loss. A loss that is not finite, or far above that of an untrained model,
-ends the run. With several ranks, all agree at the end of every section on what was done and whether
-the run ends; they exchange what they have learnt, and watchers act when all ranks hold the same.
+ends the run. With several ranks, all agree at the end of every section on what was trained and
+whether the run ends, and exchange their changes; watchers act only when all ranks hold the same
+rows.
 """
 
 from __future__ import annotations
@@ -76,20 +77,20 @@ class Trainer:
         self.result = result or TrainingResult()
         self._recent = Tally()  # since the last report
         self.blocks_done, self._done = blocks_done, job.blocks.position(blocks_done)
-        self._resting = False
+        self._paused = False
         self._began = 0.0  # start time, moved back by the seconds of earlier runs
         self._failure: BaseException | None = None
         self._unit, self._feed = unit, feed
         epoch, blocks = divmod(blocks_done, job.blocks.per_epoch)
         self._begun = Counter({epoch: blocks})  # epoch -> finished blocks, for unfinished epochs
         self._ended: list[int] = []  # finished epochs that are not reported yet
-        self._in_step, self._untold = in_step, 0
+        self._in_step, self._unreported = in_step, 0
         self._exchange = job.exchange
         self._meeting: Meeting | None = None
         self._section = Tally()  # with several ranks: of this one, since the last agreement
-        self._over = False
-        self._news = threading.Event()  # wakes the calling thread
-        self._told = threading.Condition()
+        self._finished = False
+        self._wake_up = threading.Event()  # wakes the calling thread
+        self._reported = threading.Condition()
 
     def run(self, reporter: Reporter, stop: threading.Event) -> TrainingResult:
         """Trains to the end or until `stop` is set. Raises Diverged if the loss is not finite."""
@@ -121,17 +122,18 @@ class Trainer:
             reported = logged = time.perf_counter()
             for thread in threads:
                 while thread.is_alive():
-                    self._news.wait(POLL_SECONDS)
-                    now, news = time.perf_counter(), self._news.is_set()
-                    self._news.clear()
-                    if now - reported >= REPORT_SECONDS or (news and self._untold):
+                    self._wake_up.wait(POLL_SECONDS)
+                    now, news = time.perf_counter(), self._wake_up.is_set()
+                    self._wake_up.clear()
+                    if now - reported >= REPORT_SECONDS or (news and self._unreported):
                         log = now - logged >= METRICS_SECONDS
                         self._report(reporter, log)
                         reported, logged = now, now if log else logged
         finally:
-            with self._told:  # first, because a thread that waits here holds the handout's lock
-                self._over = True
-                self._told.notify_all()
+            # before `handout.end`, because a thread that waits for this holds the handout's lock
+            with self._reported:
+                self._finished = True
+                self._reported.notify_all()
             handout.end()
             for thread in threads:
                 if thread.ident is not None:
@@ -141,9 +143,9 @@ class Trainer:
             if meeting is not None:
                 meeting.failed(self._failure)
             raise self._failure
-        self._measure()
+        self._update_progress()
         if meeting is not None:
-            meeting.wait_long()
+            meeting.allow_long_wait()
         stopped = stop.is_set() if meeting is None else meeting.stopped
         self.result.interrupted = stopped and self.result.fraction < 1
         self._report(reporter, log=True)
@@ -155,31 +157,31 @@ class Trainer:
         if rest.inside:
             return False
         if self._meeting is not None:
-            self._meet(self._meeting, rest)
+            self._sum_over_ranks(self._meeting, rest)
         if self._in_step and rest.epoch_ended is not None:
-            self._news.set()
-            with self._told:
-                self._told.wait_for(lambda: self._over or not self._untold)
+            self._wake_up.set()
+            with self._reported:
+                self._reported.wait_for(lambda: self._finished or not self._unreported)
         stopped = False
         if self._meeting is not None:
-            same, stopped = self._meet_again(self._meeting, rest), self._meeting.stopped
-            if not same:
+            equal, stopped = self._exchange_changes(self._meeting, rest), self._meeting.stopped
+            if not equal:
                 return stopped
         with self._lock:
-            self._measure()
+            self._update_progress()
             began = time.perf_counter()
             # from here on the metrics do not change, so that what watchers save is consistent
-            self._resting = True
+            self._paused = True
         try:
             return any([watcher.rest(rest, self.result) for watcher in self._watchers]) or stopped
         finally:
             if self._meeting is not None:
-                self._meeting.go_on()
+                self._meeting.start_section()
             with self._lock:
                 self._began += time.perf_counter() - began  # the pause is not training time
-                self._resting = False
+                self._paused = False
 
-    def _meet(self, meeting: Meeting, rest: Rest) -> None:
+    def _sum_over_ranks(self, meeting: Meeting, rest: Rest) -> None:
         """Adds up what all ranks have done in the section that has ended."""
         section, self._section = self._section, Tally()
         before, stopped = self.blocks_done, meeting.stopped
@@ -190,17 +192,17 @@ class Trainer:
         with self._lock:
             positions = self.blocks.position(rest.blocks_done) - self._done
             epoch = before // self.blocks.per_epoch
-            self._book(epoch, tally, positions, rest.blocks_done - before)
+            self._record(epoch, tally, positions, rest.blocks_done - before)
 
-    def _meet_again(self, meeting: Meeting, rest: Rest) -> bool:
+    def _exchange_changes(self, meeting: Meeting, rest: Rest) -> bool:
         """Exchanges what was learnt; returns whether all ranks hold the same now."""
         if rest.epoch_ended is not None:
             meeting.after_epoch()
-        same = meeting.same(rest, rest.blocks_done == len(self.blocks))
-        meeting.wait_long()
-        return same
+        equal = meeting.exchange(rest, rest.blocks_done == len(self.blocks))
+        meeting.allow_long_wait()
+        return equal
 
-    def _measure(self) -> None:
+    def _update_progress(self) -> None:
         self.result.seconds = time.perf_counter() - self._began
         self.result.fraction = self._done / self.blocks.positions
 
@@ -220,7 +222,7 @@ class Trainer:
                     )
                 with self._lock:
                     if self._meeting is None:
-                        self._book(block.epoch, tally, block.stop - block.start)
+                        self._record(block.epoch, tally, block.stop - block.start)
                     else:
                         self._section.add(tally)
                     words = self.result.total.read
@@ -231,9 +233,9 @@ class Trainer:
             self._failure = self._failure or error
             handout.end()
         finally:
-            self._news.set()
+            self._wake_up.set()
 
-    def _book(self, epoch: int, tally: Tally, positions: int, blocks: int = 1) -> None:
+    def _record(self, epoch: int, tally: Tally, positions: int, blocks: int = 1) -> None:
         """Records what was done in an epoch; `_lock` must be held."""
         self.result.add(epoch, tally)
         self._recent.add(tally)
@@ -243,14 +245,14 @@ class Trainer:
             del self._begun[epoch]
             self._ended.append(epoch)
             self._log(self._progress(math.nan), epoch)
-            self._untold += 1
+            self._unreported += 1
 
     def _report(self, reporter: Reporter, log: bool = False) -> None:
         """Reports the progress; `log` also adds a line to the metrics."""
         with self._lock:
             recent, self._recent = self._recent, Tally()
             progress = self._progress(recent.mean_loss)
-            if log and not self._resting:
+            if log and not self._paused:
                 self._log(progress)
             ended, self._ended = self._ended, []
             epochs = [self.result.epoch(number) for number in ended]
@@ -258,9 +260,9 @@ class Trainer:
             reporter.happened(Event("epoch", values))
         self._feed(self.result.metrics)
         reporter.training(progress)
-        with self._told:
-            self._untold -= len(epochs)
-            self._told.notify_all()
+        with self._reported:
+            self._unreported -= len(epochs)
+            self._reported.notify_all()
 
     def _progress(self, loss: float) -> Progress:
         words, fraction = self.result.total.read, self._done / self.blocks.positions

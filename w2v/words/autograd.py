@@ -33,16 +33,16 @@ from torch import Tensor
 from w2v.errors import InputError
 from w2v.losses.base import OutputLayer
 from w2v.losses.layers import make_layer
-from w2v.losses.math.numbers import promised
+from w2v.losses.math.numbers import trusted_targets
 from w2v.losses.sampled import SampledLayer
 from w2v.losses.table import LOSSES
 from w2v.sampling.unigram import keep_thresholds
 from w2v.settings.config import Config
 from w2v.system.memory import Demand
 from w2v.training import engine
-from w2v.training.device import enough_memory, find_device, undisturbed
+from w2v.training.device import enough_memory, find_device, isolated_settings
 from w2v.training.engine import Tally, WordEngine
-from w2v.training.optimizers import OPTIMIZERS, Gradient, gathered, states
+from w2v.training.optimizers import OPTIMIZERS, Gradient, states, take_gradients
 from w2v.training.ranked import summed_over
 from w2v.training.rows import distinct_rows, shared_rows, summed_rows
 from w2v.training.schedule import Block, cut_blocks, sentence_limit
@@ -75,7 +75,7 @@ class AutogradEngine(WordEngine):
         self._batch = cost.batch_words(config, len(ids))
         self._generator = torch.Generator(self.device)
         self.inputs, optimizer = inputs, OPTIMIZERS[config.training.optimizer]
-        with self._undisturbed():
+        with self._isolated():
             self.input = InputLayer(len(counts), config.model.dim, inputs, self.device, optimizer)
             self.layer = self._make_layer(counts).to(self.device)
             named = self.layer.named_parameters()
@@ -123,7 +123,7 @@ class AutogradEngine(WordEngine):
         """Processes a block with random numbers from `seed`; updates rows unless `lr` is None."""
         key, block_seed = engine.block_seeds(seed, block)
         self._generator.manual_seed(int(block_seed) >> 1)
-        with self._undisturbed(learns=lr is not None):
+        with self._isolated(learns=lr is not None):
             windows = reader.read(block.start, block.stop, int(key), int(block_seed))
             steps = max(1, -(-(block.stop - block.start) // self._batch))
             cuts = [windows.trained * step // steps for step in range(steps + 1)]
@@ -162,11 +162,11 @@ class AutogradEngine(WordEngine):
         return tensors | states(self._optimizers)
 
     @contextmanager
-    def _undisturbed(self, *, learns: bool = True) -> Iterator[None]:
+    def _isolated(self, *, learns: bool = True) -> Iterator[None]:
         remedy = f"a smaller `batch_size` (now {self._batch:,}), a smaller `dim`"
         threads, alone = self.config.training.threads, self.world.size == 1
         with (
-            undisturbed(self.device, threads, learns=learns, alone=alone),
+            isolated_settings(self.device, threads, learns=learns, alone=alone),
             enough_memory(self.device, f"{remedy} or a larger `min_count`"),
         ):
             yield
@@ -201,7 +201,7 @@ class AutogradEngine(WordEngine):
         )
         if lr is None:
             hidden = self.input.rows_of(rows)
-            with promised():
+            with trusted_targets():
                 return self.layer(hidden, targets, row_of)  # type: ignore[no-any-return]
         n_hidden, (rows, mask) = len(rows), self._own_share(rows, row_of)
         if mask is not None:
@@ -225,7 +225,7 @@ class AutogradEngine(WordEngine):
         starts = lengths.cumsum(0) - lengths
         hidden = self.input.bags(contexts, starts, model.cbow_hidden)
         if lr is None:
-            with promised():
+            with trusted_targets():
                 return self.layer(hidden, targets)  # type: ignore[no-any-return]
         losses, gradient = self._learn(hidden, targets, None, lr, n_hidden)
         if model.cbow_hidden == "mean" and model.cbow_grad == "mean":
@@ -258,7 +258,7 @@ class AutogradEngine(WordEngine):
         for part in sampled:
             part.share = share
         if len(hidden):
-            with promised():
+            with trusted_targets():
                 losses = self.layer(hidden, targets, row_of)
             losses.sum().backward()
         else:  # a small batch may leave some ranks without rows
@@ -267,7 +267,9 @@ class AutogradEngine(WordEngine):
                 part.draw(hidden)
         for part in sampled:
             part.share = None
-        gradients = summed_over(self.world, gathered(self._parameters.items()), self._parameters)
+        gradients = summed_over(
+            self.world, take_gradients(self._parameters.items()), self._parameters
+        )
         for summed in gradients:
             self._optimizers[summed.name].update(summed.values, lr, summed.rows)
         gradient = torch.zeros_like(hidden) if hidden.grad is None else hidden.grad

@@ -13,14 +13,14 @@ from torch import Tensor
 from w2v.losses.math.numbers import accumulate_dtype, row_numbers
 
 
-class Asked(NamedTuple):
-    """The inputs that are not differentiated, explained in `cross_entropy.score_sums`. guess:
-    compute the gradients of the log-sum-exp in the forward pass. product: dtype of matrix products.
-    summed: the incoming gradients of the loss are all 1."""
+class Constants(NamedTuple):
+    """The inputs that are not differentiated, most of them explained in `cross_entropy.score_sums`.
+    ahead: whether to compute the gradients of the log-sum-exp in the forward pass already. product:
+    the dtype of matrix products. summed: whether the incoming gradients of the loss are all 1."""
 
     target: Tensor
     row_of: Tensor | None
-    guess: bool = False
+    ahead: bool = False
     with_mean: bool = False
     others_only: bool = False
     product: torch.dtype = torch.float32
@@ -52,14 +52,16 @@ class Grid:
     starts: list[int]  # where each block's targets begin in `order`, then the end
 
     @classmethod
-    def cut(cls, shape: tuple[int, int], size: tuple[int, int], asked: Asked, row: Tensor) -> Grid:
+    def cut(
+        cls, shape: tuple[int, int], size: tuple[int, int], constants: Constants, row: Tensor
+    ) -> Grid:
         rows, classes = spans_of(shape[0], size[0]), spans_of(shape[1], size[1])
-        if len(classes) == 1 and (asked.row_of is None or len(rows) == 1):  # needs no values
-            ends = [end for _, end in rows] if asked.row_of is None else [len(row)]
-            return cls(rows, classes, row, asked.target, None, [0, *ends])
-        block = _span_numbers(row, rows) * len(classes) + _span_numbers(asked.target, classes)
+        if len(classes) == 1 and (constants.row_of is None or len(rows) == 1):  # needs no values
+            ends = [end for _, end in rows] if constants.row_of is None else [len(row)]
+            return cls(rows, classes, row, constants.target, None, [0, *ends])
+        block = _span_numbers(row, rows) * len(classes) + _span_numbers(constants.target, classes)
         ends = torch.bincount(block, minlength=len(rows) * len(classes)).cumsum(0).tolist()
-        return cls(rows, classes, row, asked.target, torch.argsort(block), [0, *ends])
+        return cls(rows, classes, row, constants.target, torch.argsort(block), [0, *ends])
 
     def targets(self, i: int, j: int) -> tuple[slice | Tensor, Tensor, Tensor]:
         """Returns the targets of block (i, j): their numbers, and their rows and classes relative
@@ -84,16 +86,16 @@ class Problem:
     hidden: Tensor
     weight: Tensor
     bias: Tensor | None
-    asked: Asked
+    constants: Constants
 
     def __post_init__(self) -> None:
         self.dtype = accumulate_dtype(self.hidden)  # of sums and gradients
-        self.target, self.row_of = self.asked.target, self.asked.row_of
-        self.product = self.asked.product
+        self.target, self.row_of = self.constants.target, self.constants.row_of
+        self.product = self.constants.product
 
     def grid(self, size: tuple[int, int]) -> Grid:
         row = row_numbers(self.hidden, self.row_of)
-        return Grid.cut((len(self.hidden), len(self.weight)), size, self.asked, row)
+        return Grid.cut((len(self.hidden), len(self.weight)), size, self.constants, row)
 
     def hidden_part(self, rows: tuple[int, int]) -> Tensor:
         return self.hidden[rows[0] : rows[1]].to(self.product).contiguous()

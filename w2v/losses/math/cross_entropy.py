@@ -24,8 +24,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from w2v.losses.math.blocks import Asked
-from w2v.losses.math.numbers import accumulate_dtype, is_promised, transformed
+from w2v.losses.math.blocks import Constants
+from w2v.losses.math.numbers import accumulate_dtype, are_trusted, transformed
 from w2v.losses.math.products import product_dtype
 from w2v.losses.math.score_sums import ScoreSums, plain_sums
 
@@ -64,10 +64,10 @@ def score_sums(
     """
     # With `others_only` the loss is not linear in the log-sum-exp, so its gradient cannot be
     # computed in advance.
-    guess = torch.is_grad_enabled() and not others_only
+    ahead = torch.is_grad_enabled() and not others_only
     product = product_dtype(accumulate_dtype(hidden))
-    asked = Asked(target, row_of, guess, with_mean, others_only, product, is_promised())
+    constants = Constants(target, row_of, ahead, with_mean, others_only, product, are_trusted())
     with torch.autocast(hidden.device.type, enabled=False):
         if transformed():
-            return plain_sums(asked, hidden, weight, bias)
-        return ScoreSums.apply(hidden, weight, bias, asked)  # type: ignore[no-any-return, no-untyped-call]
+            return plain_sums(constants, hidden, weight, bias)
+        return ScoreSums.apply(hidden, weight, bias, constants)  # type: ignore[no-any-return, no-untyped-call]

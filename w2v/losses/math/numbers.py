@@ -16,13 +16,15 @@ from torch import Tensor
 from torch.autograd import forward_ad
 from torch.nn import functional as F
 
-from w2v.sampling.given import short
+from w2v.sampling.checks import short
 
 Tensors = Sequence[Tensor | None]
 # error messages of PyTorch for operations that vmap does not support
-HIDDEN = re.compile("vmap|batching rule|data pointer|storage|setup_context|broadcast shape", re.I)
+VMAP_ERRORS = re.compile(
+    "vmap|batching rule|data pointer|storage|setup_context|broadcast shape", re.I
+)
 Function = TypeVar("Function", bound=Callable[..., Any])
-_promised: ContextVar[bool] = ContextVar("promised", default=False)
+_trusted: ContextVar[bool] = ContextVar("trusted_targets", default=False)
 
 
 def eager(function: Function) -> Function:
@@ -50,7 +52,7 @@ def eager(function: Function) -> Function:
         try:
             return function(*args, **kwargs)
         except RuntimeError as error:
-            if not (under_vmap() and HIDDEN.search(str(error))):
+            if not (under_vmap() and VMAP_ERRORS.search(str(error))):
                 raise
             cause = f"{function.__qualname__} branches on values, which torch.func.vmap hides"
             raise ValueError(f"{cause}: call it with the whole batch, outside of vmap") from error
@@ -99,7 +101,7 @@ def checked_classes(target: Tensor, num_classes: int, name: str = "targets") -> 
     target = checked_integers(target, name)
     if target.is_meta:
         raise ValueError(f"{name} are on the meta device, where they have no values")
-    if target.numel() and not is_promised():
+    if target.numel() and not are_trusted():
         low, high = (int(bound) for bound in whole_batch(target)[0].aminmax())
         if low < 0 or high >= num_classes:
             raise ValueError(
@@ -126,19 +128,19 @@ def checked_number(
 
 
 @contextmanager
-def promised() -> Iterator[None]:
-    """Within the block, skips checks: the caller guarantees that targets are valid classes and that
-    it takes the gradient of the plain sum of the losses."""
-    token = _promised.set(True)
+def trusted_targets() -> Iterator[None]:
+    """Within the block, checks are skipped: the caller guarantees that all targets are valid
+    classes and that it will differentiate the plain sum of the losses."""
+    token = _trusted.set(True)
     try:
         yield
     finally:
-        _promised.reset(token)
+        _trusted.reset(token)
 
 
-def is_promised() -> bool:
-    """Returns whether the code runs within `promised`."""
-    return _promised.get()
+def are_trusted() -> bool:
+    """Returns whether the code runs within `trusted_targets`."""
+    return _trusted.get()
 
 
 def transformed() -> bool:
@@ -157,7 +159,7 @@ def under_vmap() -> bool:
 
 
 def whole_batch(tensor: Tensor) -> tuple[Tensor, bool]:
-    """Returns (the tensor with all rows that torch.func.vmap maps over, whether it has any)."""
+    """Returns (the tensor with all rows that torch.func.vmap maps over, whether it does)."""
     wrapped, batched = torch._C._functorch, False
     while wrapped.is_functorch_wrapped_tensor(tensor):
         batched = batched or wrapped.is_batchedtensor(tensor)

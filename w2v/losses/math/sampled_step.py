@@ -26,8 +26,8 @@ REMOVED = torch.finfo(torch.float32).min
 LINEAR_FROM = 40.0  # from here on softplus(z) = z, exactly even in float64
 LOG2_E = 1 / math.log(2)
 
-# loss [N] and, if wanted, the residuals of true and noise, and a factor per row [N] that both have
-# yet to be multiplied by (None: 1)
+# (loss [N], residuals of true, residuals of noise, the factor [N] by which each row's residuals
+# must still be multiplied, None for 1); all but the loss are None if they are not needed
 Residuals: TypeAlias = tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]
 
 
@@ -42,8 +42,8 @@ class Link(NamedTuple):
     plain: Callable[[Tensor, Tensor], Tensor]
 
 
-class Taken(NamedTuple):
-    """Describes the gathered rows, and holds what else is not differentiated.
+class RowLayout(NamedTuple):
+    """Describes the gathered rows, and holds the other inputs that are not differentiated.
 
     num_true: T; the first N T rows are those of the labels. sets: 1 if all hidden rows share S
     noise words, or U if each has its own S. row_of [N]: the hidden row of every target; None:
@@ -58,13 +58,13 @@ class Taken(NamedTuple):
     removed: Tensor | None = None
 
 
-def sampled_loss(hidden: Tensor, rows: Tensor, offset: Tensor | None, taken: Taken) -> Tensor:
+def sampled_loss(hidden: Tensor, rows: Tensor, offset: Tensor | None, layout: RowLayout) -> Tensor:
     """Returns the loss [N] in nats for hidden [U, D] and rows [N T + S, D] or [N T + U S, D]: the
     rows of the labels, then of the noise words. offset, one per row, is added to the scores."""
     offset = None if offset is None else offset.to(accumulate_dtype(hidden))
     if transformed():
-        return _plain_loss(taken, hidden, rows, offset)[0]
-    return _SampledLoss.apply(hidden, rows, offset, taken, torch.is_grad_enabled())  # type: ignore[no-any-return, no-untyped-call]
+        return _plain_loss(layout, hidden, rows, offset)[0]
+    return _SampledLoss.apply(hidden, rows, offset, layout, torch.is_grad_enabled())  # type: ignore[no-any-return, no-untyped-call]
 
 
 def logistic(true: Tensor, noise: Tensor) -> Tensor:
@@ -108,43 +108,45 @@ LOGISTIC = Link(_logistic_residuals, logistic)
 SOFTMAX = Link(_softmax_residuals, cross_entropy)
 
 
-def _plain_loss(taken: Taken, hidden: Tensor, rows: Tensor, offset: Tensor | None) -> tuple[Tensor]:
+def _plain_loss(
+    layout: RowLayout, hidden: Tensor, rows: Tensor, offset: Tensor | None
+) -> tuple[Tensor]:
     """`sampled_loss` in PyTorch's own operators."""
-    dtype, removed = accumulate_dtype(hidden), taken.removed
+    dtype, removed = accumulate_dtype(hidden), layout.removed
     hidden, rows = hidden.to(dtype), rows.to(dtype)
-    of_targets = rows_for(hidden, taken.row_of)
-    labels, D = len(of_targets) * taken.num_true, rows.shape[1]
-    true = (of_targets[:, None] * rows[:labels].reshape(-1, taken.num_true, D)).sum(2)
+    of_targets = rows_for(hidden, layout.row_of)
+    labels, D = len(of_targets) * layout.num_true, rows.shape[1]
+    true = (of_targets[:, None] * rows[:labels].reshape(-1, layout.num_true, D)).sum(2)
     with torch.autocast(hidden.device.type, enabled=False):
-        if taken.sets == 1:
+        if layout.sets == 1:
             noise = hidden @ rows[labels:].t()
         else:
-            noise = (rows[labels:].reshape(taken.sets, -1, D) * hidden[:, None]).sum(2)
+            noise = (rows[labels:].reshape(layout.sets, -1, D) * hidden[:, None]).sum(2)
     if offset is not None:
         true = true + offset[:labels].reshape(true.shape)
-        noise = noise + offset[labels:].reshape(taken.sets, -1)
-    noise = rows_for(noise, taken.row_of)
+        noise = noise + offset[labels:].reshape(layout.sets, -1)
+    noise = rows_for(noise, layout.row_of)
     if removed is not None and removed.dtype == torch.bool:
         noise = noise.masked_fill(removed, REMOVED)
     elif removed is not None:
         noise = noise.reshape(-1).index_fill(0, removed, REMOVED).view(noise.shape)
-    return (taken.link.plain(true, noise),)
+    return (layout.link.plain(true, noise),)
 
 
 class _SampledLoss(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, hidden: Tensor, rows: Tensor, offset: Tensor | None, taken: Taken, grad: bool
+        ctx: Any, hidden: Tensor, rows: Tensor, offset: Tensor | None, layout: RowLayout, grad: bool
     ) -> Tensor:
-        T, D, dtype = taken.num_true, rows.shape[1], accumulate_dtype(hidden)
+        T, D, dtype = layout.num_true, rows.shape[1], accumulate_dtype(hidden)
         kind = product_dtype(torch.promote_types(hidden.dtype, rows.dtype))
-        of_targets = rows_for(hidden, taken.row_of).to(dtype)
+        of_targets = rows_for(hidden, layout.row_of).to(dtype)
         labels = len(of_targets) * T
         of_labels, of_noise = rows[:labels].to(dtype), rows[labels:].to(kind)
         true = (of_targets[:, None] * of_labels.view(-1, T, D)).sum(2)
         added = None if offset is None else offset[labels:]
-        if taken.sets > 1:
-            noise = torch.bmm(of_noise.view(taken.sets, -1, D), hidden.to(kind)[:, :, None])
+        if layout.sets > 1:
+            noise = torch.bmm(of_noise.view(layout.sets, -1, D), hidden.to(kind)[:, :, None])
             noise = noise[:, :, 0].to(dtype)
         elif added is not None and kind == dtype == added.dtype and not _autocast(hidden):
             noise = linear(hidden.to(kind), of_noise, added)  # adds while writing the product
@@ -154,50 +156,50 @@ class _SampledLoss(torch.autograd.Function):
         if offset is not None:
             true = true + offset[:labels].view(-1, T)
         if added is not None:
-            noise = noise + added.view(taken.sets, -1)
-        noise = rows_for(noise, taken.row_of)
-        if taken.removed is not None and taken.removed.dtype == torch.bool:
-            noise.masked_fill_(taken.removed, REMOVED)
-        elif taken.removed is not None:
-            noise.view(-1).index_fill_(0, taken.removed, REMOVED)
+            noise = noise + added.view(layout.sets, -1)
+        noise = rows_for(noise, layout.row_of)
+        if layout.removed is not None and layout.removed.dtype == torch.bool:
+            noise.masked_fill_(layout.removed, REMOVED)
+        elif layout.removed is not None:
+            noise.view(-1).index_fill_(0, layout.removed, REMOVED)
         needed = grad and any(ctx.needs_input_grad)
-        loss, d_true, d_noise, scale = taken.link.residuals(true, noise, needed)
+        loss, d_true, d_noise, scale = layout.link.residuals(true, noise, needed)
         if needed:
             ctx.save_for_backward(hidden, rows, offset, d_true, d_noise, scale)
-            ctx.taken, ctx.kind = taken, kind
+            ctx.layout, ctx.kind = layout, kind
         return loss
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         hidden, rows, offset, d_true, d_noise, scale = ctx.saved_tensors
-        taken, kind, dtype, needed = ctx.taken, ctx.kind, d_true.dtype, ctx.needs_input_grad[:3]
+        layout, kind, dtype, needed = ctx.layout, ctx.kind, d_true.dtype, ctx.needs_input_grad[:3]
         if nested((gradient,)):
-            plain, inputs = partial(_plain_loss, taken), (hidden, rows, offset)
+            plain, inputs = partial(_plain_loss, layout), (hidden, rows, offset)
             return *gradients_again(plain, inputs, needed, (gradient,)), None, None
-        (N, T), D, per_row = d_true.shape, rows.shape[1], taken.sets > 1
+        (N, T), D, per_row = d_true.shape, rows.shape[1], layout.sets > 1
         gradient = (gradient if scale is None else gradient * scale)[:, None]
         d_true, d_noise = d_true * gradient, d_noise * gradient
-        if taken.row_of is not None:
-            d_noise = _sums(d_noise, taken.row_of, len(hidden))
+        if layout.row_of is not None:
+            d_noise = _sums(d_noise, layout.row_of, len(hidden))
         factors, of_labels = d_noise.to(kind), rows[: N * T].to(dtype)
         d_hidden = d_rows = d_offset = None
         if needed[0]:
             of_noise = rows[N * T :].to(kind)
             if per_row:
-                d_hidden = torch.bmm(factors[:, None], of_noise.view(taken.sets, -1, D))[:, 0]
+                d_hidden = torch.bmm(factors[:, None], of_noise.view(layout.sets, -1, D))[:, 0]
             else:
                 d_hidden = linear(factors, of_noise.t())
             d_hidden = d_hidden.to(dtype)
-            if taken.row_of is not None:
+            if layout.row_of is not None:
                 products = (of_labels.view(N, T, D) * d_true[:, :, None]).sum(1)
-                d_hidden.index_add_(0, taken.row_of, products)
+                d_hidden.index_add_(0, layout.row_of, products)
             elif T == 1:
                 d_hidden.addcmul_(of_labels, d_true)
             else:
                 d_hidden += (of_labels.view(N, T, D) * d_true[:, :, None]).sum(1)
             d_hidden = d_hidden.to(hidden.dtype)
         if needed[1]:
-            h, d_rows = rows_for(hidden, taken.row_of).to(dtype), d_true.new_empty(rows.shape)
+            h, d_rows = rows_for(hidden, layout.row_of).to(dtype), d_true.new_empty(rows.shape)
             torch.mul(h[:, None], d_true[:, :, None], out=d_rows[: N * T].view(N, T, D))
             if per_row:
                 products = hidden.to(dtype)[:, None] * d_noise[:, :, None]

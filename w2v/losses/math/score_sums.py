@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from w2v.losses.math.blocks import Asked, Problem, floor_of
+from w2v.losses.math.blocks import Constants, Problem, floor_of
 from w2v.losses.math.exponentials import exponentials, shares
 from w2v.losses.math.numbers import (
     Tensors,
@@ -33,7 +33,7 @@ from w2v.losses.math.products import add_outer, linear, outer
 from w2v.system.gpu import distant
 
 HELD_BYTES = 128 << 20  # exponentials in memory when the forward pass computes the gradients
-# size of a block of scores on a CPU: 12 MB of float32, which still fit the caches
+# size of a block of scores on a CPU: 12 MB of float32, which still fit into the caches
 BLOCK_ROWS, BLOCK_CLASSES = (768, 4096)
 # with fewer rows at a time, adding to the whole weight gradient costs more than computing z again
 EAGER_ROWS = 256
@@ -95,59 +95,61 @@ class ScoreSums(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, asked: Asked
+        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, constants: Constants
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        problem, needed = Problem(hidden, weight, bias, asked), tuple(ctx.needs_input_grad[:3])
+        problem, needed = Problem(hidden, weight, bias, constants), tuple(ctx.needs_input_grad[:3])
         size = None
-        if asked.guess and any(needed):
-            size = _eager_size(hidden, len(weight), asked.product)
+        if constants.ahead and any(needed):
+            size = _eager_size(hidden, len(weight), constants.product)
         grads = None if size is None else Gradients.zeros(needed, problem)
         counts = None
-        if grads is not None and asked.row_of is not None:
-            counts = problem.per_row(torch.ones_like(asked.target, dtype=problem.dtype))
+        if grads is not None and constants.row_of is not None:
+            counts = problem.per_row(torch.ones_like(constants.target, dtype=problem.dtype))
         total, score = _sums(problem, size or _block_size(hidden, len(weight)), grads, counts)
         mean = None
-        if asked.with_mean:
+        if constants.with_mean:
             mean = hidden.to(problem.dtype) @ weight.mean(0, dtype=problem.dtype)
             mean = mean if bias is None else mean + bias.mean(dtype=problem.dtype)
-            mean = rows_for(mean, asked.row_of)
-        ctx.save_for_backward(hidden, weight, bias, total, asked.target, asked.row_of)
-        ctx.grads, ctx.asked = grads, asked[2:]
+            mean = rows_for(mean, constants.row_of)
+        ctx.save_for_backward(hidden, weight, bias, total, constants.target, constants.row_of)
+        ctx.grads, ctx.constants = grads, constants[2:]
         ctx.set_materialize_grads(False)
-        return rows_for(total, asked.row_of), score, mean
+        return rows_for(total, constants.row_of), score, mean
 
     @staticmethod
     def backward(ctx: Any, *d_results: Tensor | None) -> tuple[Tensor | None, ...]:
         hidden, weight, bias, total, target, row_of = ctx.saved_tensors
-        asked = Asked(target, row_of, *ctx.asked)
+        constants = Constants(target, row_of, *ctx.constants)
         needed = tuple(ctx.needs_input_grad[:3])
         with torch.autocast(hidden.device.type, enabled=False):
             if nested(d_results):
                 inputs = hidden, weight, bias
-                return *gradients_again(partial(plain_sums, asked), inputs, needed, d_results), None
+                return *gradients_again(
+                    partial(plain_sums, constants), inputs, needed, d_results
+                ), None
             grads = ctx.grads
-            if grads is not None and _comes_again():
+            if grads is not None and _graph_is_kept():
                 grads = grads.copy()  # so that the next pass finds the same numbers
             else:
                 ctx.grads = None  # they are modified in place below
-            problem = Problem(hidden, weight, bias, asked)
+            problem = Problem(hidden, weight, bias, constants)
             grads = _all_gradients(problem, grads, total, needed, d_results)
         return *grads.cast(problem), None
 
 
 def plain_sums(
-    asked: Asked, hidden: Tensor, weight: Tensor, bias: Tensor | None
+    constants: Constants, hidden: Tensor, weight: Tensor, bias: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """`ScoreSums` in PyTorch's own operators, with all scores at once, which autograd can
     differentiate any number of times."""
     dtype = accumulate_dtype(hidden)
     z = hidden.to(dtype) @ weight.to(dtype).t()
     z = z if bias is None else z + bias.to(dtype)
-    row = row_numbers(hidden, asked.row_of)
-    score, summed = z[row, asked.target], z
-    if asked.others_only:
-        summed = z.index_put((row, asked.target), z.new_tensor(floor_of(dtype)))
-    return summed.logsumexp(1)[row], score, z.mean(1)[row] if asked.with_mean else None
+    row = row_numbers(hidden, constants.row_of)
+    score, summed = z[row, constants.target], z
+    if constants.others_only:
+        summed = z.index_put((row, constants.target), z.new_tensor(floor_of(dtype)))
+    return summed.logsumexp(1)[row], score, z.mean(1)[row] if constants.with_mean else None
 
 
 def _all_gradients(
@@ -158,7 +160,7 @@ def _all_gradients(
     d_total, d_score, d_mean = d_results
     if d_total is None:
         d_total = total.new_zeros(len(problem.target))
-    summed, per_row = problem.asked.summed, problem.per_row(d_total)
+    summed, per_row = problem.constants.summed, problem.per_row(d_total)
     factor = None if grads is None or summed else _common_factor(d_total)
     if grads is None or (factor is None and not summed):
         grads = _gradients(problem, total, per_row, needed)
@@ -192,7 +194,7 @@ def _sums(
             members, r, c = grid.targets(i, j)
             if len(r):
                 score[members] = z[r, c].to(dtype)
-                if problem.asked.others_only:
+                if problem.constants.others_only:
                     z[r, c] = -torch.inf
             peak, summed = exponentials(z, floor, dtype, keep=grads is not None)
             peaks.append(peak)
@@ -236,7 +238,7 @@ def _gradients(problem: Problem, total: Tensor, per_row: Tensor, needed: Needed)
         for i, rows in enumerate(grid.rows):
             hidden, weights = problem.hidden_part(rows), per_row[rows[0] : rows[1]]
             z = linear(hidden, weight, bias)
-            if problem.asked.others_only:
+            if problem.constants.others_only:
                 _, r, c = grid.targets(i, j)
                 z[r, c] = -torch.inf
             shares(z, total[rows[0] : rows[1]])
@@ -254,10 +256,10 @@ def _gradients(problem: Problem, total: Tensor, per_row: Tensor, needed: Needed)
     return grads
 
 
-def _comes_again() -> bool:
+def _graph_is_kept() -> bool:
     """Returns whether the graph is kept for another backward pass (retain_graph=True)."""
-    graph_is_kept = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", None)
-    return graph_is_kept is None or graph_is_kept()
+    is_kept = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", None)
+    return is_kept is None or is_kept()
 
 
 def _common_factor(d_total: Tensor) -> Tensor | None:

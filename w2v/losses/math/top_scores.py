@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from w2v.losses.math.blocks import Asked, Problem, spans_of
+from w2v.losses.math.blocks import Constants, Problem, spans_of
 from w2v.losses.math.numbers import (
     accumulate_dtype,
     gradients_again,
@@ -37,16 +37,16 @@ def top_scores(
         if transformed():
             z = all_scores(*operands)
             return *z.topk(k, dim=1), z[row_numbers(z, row_of), target]
-        values, ids, score = _TopScores.apply(*operands, Asked(target, row_of), k)  # type: ignore[no-untyped-call]
+        values, ids, score = _TopScores.apply(*operands, Constants(target, row_of), k)  # type: ignore[no-untyped-call]
     return values, ids, score
 
 
 class _TopScores(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, asked: Asked, k: int
+        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, constants: Constants, k: int
     ) -> tuple[Tensor, Tensor, Tensor]:
-        target, row_of = asked.target, asked.row_of
+        target, row_of = constants.target, constants.row_of
         dtype = accumulate_dtype(hidden)
         full = weight.to(dtype).contiguous()
         offset = None if bias is None else bias.to(dtype)
@@ -54,7 +54,7 @@ class _TopScores(torch.autograd.Function):
         ids = torch.empty(len(hidden), k, dtype=torch.int64, device=hidden.device)
         score = torch.empty(len(target), dtype=dtype, device=hidden.device)
         size = HELD_BYTES // (2 * len(weight) * dtype.itemsize), len(weight)
-        grid = Problem(hidden, weight, bias, asked).grid(size)
+        grid = Problem(hidden, weight, bias, constants).grid(size)
         for i, (start, end) in enumerate(grid.rows):
             z = linear(hidden[start:end].to(dtype).contiguous(), full, offset)
             values[start:end], ids[start:end] = z.topk(k, dim=1)
@@ -77,7 +77,7 @@ class _TopScores(torch.autograd.Function):
             inputs = hidden, weight, bias
             return *gradients_again(plain, inputs, needed, (d_values, d_score)), None, None
         dtype = d_score.dtype
-        problem = Problem(hidden, weight, bias, Asked(target, row_of, product=dtype))
+        problem = Problem(hidden, weight, bias, Constants(target, row_of, product=dtype))
         grads = Gradients.zeros(needed, problem)
         with torch.autocast(hidden.device.type, enabled=False):
             row_bytes = ids.shape[1] * hidden.shape[1] * dtype.itemsize

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from w2v.losses.math.numbers import check_floating
-from w2v.sampling.given import short
+from w2v.sampling.checks import short
 
 
 def checked_counts(counts: Any) -> Tensor:
@@ -48,7 +48,7 @@ def check_new(new: dict[str, Any]) -> None:
         raise ValueError(f"PyTorch cannot create a tensor with {choice} here") from error
 
 
-def check_given(tensor: Any, name: str, shape: list[int]) -> None:
+def check_shared(tensor: Any, name: str, shape: list[int]) -> None:
     """Raises ValueError unless `tensor`, to be shared, is a floating-point tensor of this shape."""
     if not isinstance(tensor, Tensor):
         expected = "a tensor" if name == "weight" else "True, False or a tensor"

@@ -52,7 +52,7 @@ def run(context: Context) -> RunSummary:
                 check_tensorboard(context.config.checkpoints.tensorboard)
                 earlier = latest(context)
                 _tell(context, output)
-        earlier = shared(world, earlier, task.own_rows)
+        earlier = shared(world, earlier, task.rows_of_rank)
         with closing(_read(task, earlier)) as text:
             return_freed_memory()
             read = time.perf_counter()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from w2v.training.handout import Handout, Rest
+from w2v.training.handout import Handout, Pause
 from w2v.training.schedule import Blocks
 
 
@@ -29,7 +29,7 @@ class Crew:
     ):
         self.done: list[int] = []
         self.by_worker: dict[int, list[int]] = {worker: [] for worker in range(workers)}
-        self.rests: list[tuple[Rest, list[int]]] = []
+        self.rests: list[tuple[Pause, list[int]]] = []
         self.at_work = 0
         self.ends_at, self.blocks, self.stop = ends_at, blocks, threading.Event()
         self.lock, self.random = threading.Lock(), random.Random(seed)
@@ -40,7 +40,7 @@ class Crew:
             threading.Thread(target=self.work, args=(number,)) for number in range(workers)
         ]
 
-    def at_rest(self, rest: Rest) -> bool:
+    def at_rest(self, rest: Pause) -> bool:
         assert self.at_work == 0
         self.rests.append((rest, sorted(self.done)))
         return rest.blocks_done == self.ends_at

@@ -258,7 +258,7 @@ class Rounds(FakeEngine):
 
 
 class Pauser:
-    """Asks for a rest after every block, and ends training at the rest after `last` blocks."""
+    """Asks for a pause after every block, and ends training at the pause after `last` blocks."""
 
     name = "pauser"
     epoch_ends = False
@@ -269,9 +269,11 @@ class Pauser:
     def due(self, words):
         return True
 
-    def rest(self, rest, result):
-        self.rests.append((rest.blocks_done, rest.epoch_ended, result.total.read, result.fraction))
-        return rest.blocks_done >= self.last
+    def on_pause(self, pause, result):
+        self.rests.append(
+            (pause.blocks_done, pause.epoch_ended, result.total.read, result.fraction)
+        )
+        return pause.blocks_done >= self.last
 
 
 @pytest.mark.parametrize("last", [2, 3, 5, 6])

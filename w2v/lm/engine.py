@@ -167,7 +167,8 @@ class LanguageModelEngine(Engine):
         for name, tensor in tensors.items():
             expected[name] = tensor.detach().cpu().numpy()
             if shard is not None and name in self._sharded:
-                n_rows = shard.rows if self.world.rank else shard.classes  # as `own_rows` says
+                # as in `LanguageModelTask.rows_of_rank`
+                n_rows = shard.rows if self.world.rank else shard.classes
                 expected[name] = np.broadcast_to(expected[name][:1], (n_rows, *tensor.shape[1:]))
         check_state(parameters, expected)
         start = self.model.start(self.columns.columns)

@@ -14,7 +14,7 @@ from w2v.losses.table import LOSSES, cheaper_losses
 from w2v.runs.checkpoint import UNSOUND, Checkpoint, all_finite
 from w2v.runs.resume import read_again
 from w2v.system.memory import Demand, available_memory, return_freed_memory
-from w2v.system.ranks import place_or_alone
+from w2v.system.ranks import place_or_single
 from w2v.training.engine import Tally, blind_loss
 from w2v.training.report import Words
 from w2v.training.result import Diverged
@@ -78,7 +78,7 @@ class LanguageModelTask(Task):
     def _vocabulary_again(self, store: TokenStore) -> tuple[TokenStore, Vocabulary]:
         return store, TokenVocabulary.of_corpus(store, self.config).vocabulary
 
-    def own_rows(self, name: str, shape: Sequence[int]) -> slice:
+    def rows_of_rank(self, name: str, shape: Sequence[int]) -> slice:
         # imports PyTorch
         from w2v.lm.dealing import deals_out
         from w2v.lm.engine import OUTPUT_ROWS
@@ -97,7 +97,7 @@ class LanguageModelTask(Task):
 
         device, available = find_device(self.config.training.device), available_memory()
         if available is not None:  # each rank on this machine gets an equal part
-            available //= place_or_alone().local_size
+            available //= place_or_single().local_size
         needed = cost.memory_bytes(self.config, vocabulary)
         if device.type == "cpu":
             return [Demand("memory", BASE_BYTES + needed, available)]

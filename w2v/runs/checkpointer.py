@@ -26,7 +26,7 @@ from w2v.runs.directory import RunDirectory
 from w2v.runs.rows import hand_in
 from w2v.settings.groups import CheckpointSettings
 from w2v.settings.interval import Interval, parse_interval
-from w2v.training.handout import Rest
+from w2v.training.handout import Pause
 from w2v.training.report import Event, Reporter
 from w2v.training.result import TrainingResult
 from w2v.training.task import Job
@@ -110,22 +110,23 @@ class Checkpointer:
         self._directory, self._folder = directory, directory.checkpoints
         self._keep, self._state, self._reporter = settings.keep, state, reporter
         self._thread: threading.Thread | None = None
-        self.asked = self._warned = False
+        self.save_requested = self._warned = False
         self._words, self._moment = 0, time.monotonic()
         self._step = -1  # of the latest one written
 
     def due(self, words: int) -> bool:
         """Returns whether the interval is over and the last checkpoint is written."""
         seconds = time.monotonic() - self._moment
-        if self.asked or self._busy() or not self._interval.is_over(seconds, words - self._words):
+        is_over = self._interval.is_over(seconds, words - self._words)
+        if self.save_requested or self._busy() or not is_over:
             return False
-        self.asked = True
+        self.save_requested = True
         return True
 
-    def rest(self, rest: Rest, result: TrainingResult) -> bool:
+    def on_pause(self, pause: Pause, result: TrainingResult) -> bool:
         """Starts saving the state, if it is time and the last checkpoint is written."""
-        due = self.asked or (self.epoch_ends and rest.epoch_ended is not None)
-        self._begin(due and not self._busy(), rest.blocks_done, result, copy=True)
+        due = self.save_requested or (self.epoch_ends and pause.epoch_ended is not None)
+        self._begin(due and not self._busy(), pause.blocks_done, result, copy=True)
         return False
 
     def state(self) -> dict[str, Any]:
@@ -167,7 +168,7 @@ class Checkpointer:
                 begins = False
         if not begins:
             return
-        self.asked, self._words, self._moment = False, result.total.read, time.monotonic()
+        self.save_requested, self._words, self._moment = False, result.total.read, time.monotonic()
         try:
             checkpoint = replace(self._state.take(step, result, copy=copy), rows=rows)
         except MemoryError:

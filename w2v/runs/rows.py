@@ -17,7 +17,7 @@ import numpy as np
 from w2v.errors import RunError
 from w2v.runs.checkpoint import CHUNK, UNSOUND, Rows, all_finite, tensor_chunks, write_file
 from w2v.training.engine import Engine, Part
-from w2v.training.handout import Rest
+from w2v.training.handout import Pause
 from w2v.training.result import TrainingResult
 from w2v.training.world import Lost, World
 
@@ -83,7 +83,7 @@ class Follower:
     """The watcher of all ranks but rank 0: hands in its rows when rank 0 saves."""
 
     name = "checkpoints"
-    epoch_ends = asked = False
+    epoch_ends = save_requested = False
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -91,7 +91,7 @@ class Follower:
     def due(self, words: int) -> bool:
         return False
 
-    def rest(self, rest: Rest, result: TrainingResult) -> bool:
+    def on_pause(self, pause: Pause, result: TrainingResult) -> bool:
         self.finish()
         return False
 

@@ -31,7 +31,7 @@ def place_among_ranks() -> Place:
     return Place(rank, size, local_rank, local_size)
 
 
-def place_or_alone() -> Place:
+def place_or_single() -> Place:
     """As `place_among_ranks`; that of a single process where the environment is unclear."""
     try:
         return place_among_ranks()

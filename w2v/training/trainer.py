@@ -18,7 +18,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from w2v.training.engine import Tally
-from w2v.training.handout import Handout, Rest
+from w2v.training.handout import Handout, Pause
 from w2v.training.meeting import Meeting
 from w2v.training.report import Event, Progress, Reporter
 from w2v.training.result import Diverged, TrainingResult
@@ -35,12 +35,12 @@ class Watcher(Protocol):
 
     name: str  # of its state in a checkpoint
     epoch_ends: bool  # whether training must pause at the end of every epoch
-    asked: bool  # whether it waits for a pause in order to save
+    save_requested: bool  # whether it waits for a pause in order to save
 
     def due(self, words: int) -> bool:
         """Returns whether training should pause; called after every block, with the words read."""
 
-    def rest(self, rest: Rest, result: TrainingResult) -> bool:
+    def on_pause(self, pause: Pause, result: TrainingResult) -> bool:
         """Is called at every pause, with all workers idle; returns whether training ends here."""
 
     def state(self) -> dict[str, Any]:
@@ -103,7 +103,7 @@ class Trainer:
         handout = Handout(
             self.blocks,
             self.engine.threads,
-            self._at_rest,
+            self._on_pause,
             stop.is_set,
             in_rounds=self.engine.in_rounds,
             epoch_ends=self._in_step or any(watcher.epoch_ends for watcher in self._watchers),
@@ -151,20 +151,20 @@ class Trainer:
         self._report(reporter, log=True)
         return self.result
 
-    def _at_rest(self, rest: Rest) -> bool:
-        if self.engine.in_rounds and rest.blocks:
-            self.engine.end_round(rest.blocks)
-        if rest.inside:
+    def _on_pause(self, pause: Pause) -> bool:
+        if self.engine.in_rounds and pause.blocks:
+            self.engine.end_round(pause.blocks)
+        if pause.inside:
             return False
         if self._meeting is not None:
-            self._sum_over_ranks(self._meeting, rest)
-        if self._in_step and rest.epoch_ended is not None:
+            self._sum_over_ranks(self._meeting, pause)
+        if self._in_step and pause.epoch_ended is not None:
             self._wake_up.set()
             with self._reported:
                 self._reported.wait_for(lambda: self._finished or not self._unreported)
         stopped = False
         if self._meeting is not None:
-            equal, stopped = self._exchange_changes(self._meeting, rest), self._meeting.stopped
+            equal, stopped = self._exchange_changes(self._meeting, pause), self._meeting.stopped
             if not equal:
                 return stopped
         with self._lock:
@@ -173,7 +173,8 @@ class Trainer:
             # from here on the metrics do not change, so that what watchers save is consistent
             self._paused = True
         try:
-            return any([watcher.rest(rest, self.result) for watcher in self._watchers]) or stopped
+            ends = [watcher.on_pause(pause, self.result) for watcher in self._watchers]
+            return any(ends) or stopped
         finally:
             if self._meeting is not None:
                 self._meeting.start_section()
@@ -181,24 +182,25 @@ class Trainer:
                 self._began += time.perf_counter() - began  # the pause is not training time
                 self._paused = False
 
-    def _sum_over_ranks(self, meeting: Meeting, rest: Rest) -> None:
+    def _sum_over_ranks(self, meeting: Meeting, pause: Pause) -> None:
         """Adds up what all ranks have done in the section that has ended."""
         section, self._section = self._section, Tally()
         before, stopped = self.blocks_done, meeting.stopped
-        tally = meeting.sums(section, saves=any(watcher.asked for watcher in self._watchers))
+        saves = any(watcher.save_requested for watcher in self._watchers)
+        tally = meeting.sums(section, saves=saves)
         if meeting.stopped and not stopped:
             self._reporter.milestone("stopping: what was learnt so far is being saved")
-        self.blocks_done = rest.blocks_done
+        self.blocks_done = pause.blocks_done
         with self._lock:
-            positions = self.blocks.position(rest.blocks_done) - self._done
+            positions = self.blocks.position(pause.blocks_done) - self._done
             epoch = before // self.blocks.per_epoch
-            self._record(epoch, tally, positions, rest.blocks_done - before)
+            self._record(epoch, tally, positions, pause.blocks_done - before)
 
-    def _exchange_changes(self, meeting: Meeting, rest: Rest) -> bool:
+    def _exchange_changes(self, meeting: Meeting, pause: Pause) -> bool:
         """Exchanges what was learnt; returns whether all ranks hold the same now."""
-        if rest.epoch_ended is not None:
+        if pause.epoch_ended is not None:
             meeting.after_epoch()
-        equal = meeting.exchange(rest, rest.blocks_done == len(self.blocks))
+        equal = meeting.exchange(pause, pause.blocks_done == len(self.blocks))
         meeting.allow_long_wait()
         return equal
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from w2v.losses.table import LOSSES as LOSSES
+
 if TYPE_CHECKING:
     from w2v.losses.adaptive import AdaptiveSoftmax as AdaptiveSoftmax
     from w2v.losses.base import OutputLayer as OutputLayer
@@ -27,23 +29,12 @@ if TYPE_CHECKING:
     from w2v.losses.softmax import LabelSmoothing as LabelSmoothing
     from w2v.losses.softmax import Softmax as Softmax
     from w2v.losses.softmax import SparseSoftmax as SparseSoftmax
-    from w2v.losses.table import LOSSES as LOSSES
 
-_MODULES = {
-    "adaptive": "AdaptiveSoftmax",
-    "base": "OutputLayer",
-    "combined": "HsigmoidNeg",
-    "hsigmoid": "Hsigmoid",
-    "layers": "make_layer",
-    "margin": "AmSoftmax LSoftmax SmSoftmax",
-    "sampled": "Nce Neg SampledSoftmax",
-    "softmax": "LabelSmoothing Softmax SparseSoftmax",
-    "table": "LOSSES",
-    "options": "AdaptiveOptions AmSoftmaxOptions HsigmoidNegOptions HsigmoidOptions "
-    "LSoftmaxOptions LabelSmoothingOptions NceOptions NegOptions SampledSoftmaxOptions "
-    "SmSoftmaxOptions SoftmaxOptions SparseSoftmaxOptions",
-}
-_HOMES = {name: module for module, names in _MODULES.items() for name in names.split()}
+# name -> module
+_HOMES = {"OutputLayer": "base", "make_layer": "layers", "LOSSES": "table"}
+for _loss in LOSSES.values():
+    _module, _name = _loss.layer.split(":")
+    _HOMES |= {_name: _module, _loss.options.__name__: "options"}
 
 __all__ = sorted(_HOMES)
 

@@ -27,7 +27,7 @@ from w2v.losses.checks import check_kind
 from w2v.losses.math import sampled_step
 from w2v.losses.math.numbers import accumulate_dtype, transformed, whole_batch
 from w2v.losses.math.products import product_dtype
-from w2v.losses.math.sampled_step import LOGISTIC, REMOVED, Link, log_count, logistic
+from w2v.losses.math.sampled_step import LOGISTIC, REMOVED, Link, log_count
 from w2v.losses.options import NceOptions, NegOptions, SampledOptions, SampledSoftmaxOptions
 from w2v.losses.softmax import FullLayer, Operands
 from w2v.sampling.candidates import Candidates, Sampler
@@ -129,8 +129,9 @@ class SampledLayer(FullLayer):
         return sampled_step.sampled_loss(hidden, rows, offset, layout)
 
     def shares(self, hidden: Tensor, classes: Tensor) -> Tensor:
-        """As in FullLayer, for the noise words and targets on this rank: the logistic loss [N, 1],
-        or the log-sum-exp and the target's score [N, 2]. All ranks draw the same words."""
+        """As in FullLayer, for the noise words and targets on this rank: the loss [N, 1] if the
+        link is separable, otherwise the log-sum-exp and the target's score [N, 2]. All ranks draw
+        the same words."""
         assert self.shard is not None
         samples, dtype, counts = self.draw(hidden), accumulate_dtype(hidden), None
         mine, drawn = (self.shard.has(ids).nonzero()[:, 0] for ids in (classes, samples.sampled))
@@ -147,15 +148,15 @@ class SampledLayer(FullLayer):
         if self.removes_hits:
             noise = noise.masked_fill(classes[:, None] == sampled, REMOVED)
         # a label that is on another rank must add nothing here
-        absent = -REMOVED if self.link is LOGISTIC else REMOVED
+        absent = -REMOVED if self.link.separable else REMOVED
         labels = noise.new_full((len(classes),), absent).index_copy(0, mine, true)[:, None]
-        if self.link is LOGISTIC:
-            return logistic(labels, noise)[:, None]
+        if self.link.separable:
+            return self.link.plain(labels, noise)[:, None]
         score = noise.new_zeros(len(classes)).index_copy(0, mine, true)
         return torch.stack([torch.cat([labels, noise], 1).logsumexp(1), score], 1)
 
     def of_shares(self, shares: Tensor) -> Tensor:
-        return shares[..., 0].sum(0) if self.link is LOGISTIC else super().of_shares(shares)
+        return shares[..., 0].sum(0) if self.link.separable else super().of_shares(shares)
 
     def _rows(
         self, ids: Tensor, counts: Tensor | None, dtype: torch.dtype

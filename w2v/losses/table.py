@@ -2,7 +2,8 @@
 target with a link function on the scores.
 
 Reading this table imports neither torch nor NumPy. A new loss needs its class, its options, an
-entry here and tests; the options of a loss that scores few rows include its fused kernel's plan.
+entry here with a description, and tests. If the fused kernels can compute it (see
+`w2v.kernels.plan.FusedPlan`), its options make their plan; otherwise it trains with autograd.
 """
 
 from __future__ import annotations
@@ -54,10 +55,13 @@ class LossEntry:
 
     @property
     def fused(self) -> bool:
-        """Whether fused kernels implement it: those exist for losses that score few rows."""
-        return bool(self.scored & (PATH | NOISE))
+        """Whether fused kernels implement it, which is so if its options make a plan for them."""
+        return self.options().plan() is not None
 
-    sparse = fused  # whether the layer can give sparse gradients of only the rows used
+    @property
+    def sparse(self) -> bool:
+        """Whether the layer can give sparse gradients of only the rows used."""
+        return bool(self.scored & (PATH | NOISE))
 
     @property
     def tied(self) -> bool:

@@ -76,7 +76,7 @@ def working_bytes(config: Config, vocabulary: int) -> int:
         (copies * vocabulary + (copies - loss.scores_all) // 2 * ngrams) * dim * 4
         + (hidden + predictions) * gathered * dim * 4
         + predictions * 100
-        + (0 if loss.fused else SCORE_BYTES)
+        + (0 if loss.sparse else SCORE_BYTES)
     )
 
 

@@ -32,7 +32,6 @@ from torch import Tensor
 from w2v.kernels.cpu.merge import PULL
 from w2v.kernels.gpu.shape import Variant
 from w2v.kernels.gpu.tables import RowSelection
-from w2v.kernels.plan import NOISE, PATH
 from w2v.sampling.unigram import unigram_probabilities
 
 
@@ -81,9 +80,9 @@ def pulls(
         return torch.from_numpy(table).to(device)
 
     path = noise = None
-    if variant.rows & NOISE:
+    if variant.noise:
         noise = pull(p + negatives * unigram_probabilities(counts, power))
-    if variant.rows & PATH:
+    if variant.path:
         assert selection.starts is not None and selection.steps is not None
         starts, steps = selection.starts.cpu().numpy(), selection.steps.cpu().numpy()
         nodes = max(1, len(p) - 1)

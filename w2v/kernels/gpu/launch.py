@@ -18,7 +18,7 @@ from torch import Tensor
 
 from w2v.kernels.gpu.block import DampedTable, NoiseArrays, PathArrays, WindowArrays, train_runs
 from w2v.kernels.gpu.damping import Damping, pulls
-from w2v.kernels.gpu.shape import REGISTERS, Variant, registers_of, shape_of, variant_of, warps_of
+from w2v.kernels.gpu.shape import REGISTERS, Variant, registers_of, variant_of, warps_of
 from w2v.kernels.gpu.tables import Parameters, RowSelection
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def train_windows(
     if targets == 0:
         return tally
     tuning = default_tuning(variant, device) if tuning is None else tuning
-    shape = shape_of(variant, tuning.precision, updates=lr != 0)
+    shape = variant._replace(precision=tuning.precision, updates=int(lr != 0))
     if programs is None:
         programs = program_count(variant, device, len(parameters.input), targets)
     programs = min(programs, max(1, SCRATCH_BYTES // (4 * shape.scratch)))

@@ -5,16 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from w2v.errors import InputError
-from w2v.kernels.plan import (
-    CROSS_ENTROPY,
-    LOG_Z_BIAS,
-    NOISE,
-    PATH,
-    SMALLEST_TILE,
-    WORD_BIAS,
-    widest_window,
-)
+from w2v.kernels.plan import CROSS_ENTROPY, LOG_Z_BIAS, NOISE, PATH, SMALLEST_TILE, WORD_BIAS
 
 if TYPE_CHECKING:
     from w2v.settings.config import Config
@@ -26,40 +17,22 @@ MOST_WARPS = 16  # per program
 
 
 class Variant(NamedTuple):
-    """The kernel that a configuration needs.
+    """The constants that are compiled into a kernel.
 
-    dim: length of a row in floats; stride: the same with padding. window: distance of the farthest
-    context word. rows to negatives: as in FusedPlan. cbow: 1 for CBOW, with one hidden row per
-    window, 0 for skip-gram. mean: 1 if CBOW's hidden row is the mean of the context rows, 0 if it
-    is their sum. share: 1 if each context row gets its share of the hidden row's gradient, 0 if it
-    gets all of it.
-    """
-
-    dim: int
-    stride: int
-    window: int
-    rows: int
-    link: int
-    offsets: int
-    skip_hits: int
-    bias: int
-    negatives: int
-    cbow: int
-    mean: int
-    share: int
-
-
-class Shape(NamedTuple):
-    """The constants of a kernel in the form in which it uses them; the fields of the same name are
-    explained in `Variant`.
-
-    width: floats per row of a tile, a power of two >= stride. ring: slots of the ring buffer, a
+    stride: floats per row of a table, with padding; width: floats per row of a tile, a power of two
+    >= stride. window: distance of the farthest context word; ring: slots of the ring buffer, a
     power of two >= 2 · window + 1. hidden: hidden rows of a window: `ring`, or 1 for CBOW. tile:
-    output rows that are scored together. tiles: number of such tiles for the target and its noise
-    words. path, noise: 1 if inner nodes, or words, are scored. cross_entropy: 1 for that link, 0
-    for the logistic one. word_bias, log_z: 1 if biases of words, or log Z, are trained. precision:
-    of matrix products, in Triton's terms. updates: 0 computes the loss and writes to no row.
-    scratch: floats of global memory that each program needs for itself.
+    output rows that are scored together; tiles: number of such tiles for the target and its noise
+    words.
+
+    path, noise: 1 if inner nodes, or words, are scored. cross_entropy: 1 for that link, 0 for the
+    logistic one. offsets, skip_hits, negatives: as in FusedPlan. word_bias, log_z: 1 if biases of
+    words, or log Z, are trained. cbow: 1 for CBOW, 0 for skip-gram. mean: 1 if CBOW's hidden row is
+    the mean of the context rows, 0 if it is their sum. share: 1 if each context row gets its share
+    of the hidden row's gradient, 0 if it gets all of it.
+
+    scratch: floats of global memory that each program needs for itself. precision: of matrix
+    products, in Triton's terms. updates: 0 computes the loss and writes to no row.
     """
 
     stride: int
@@ -74,90 +47,53 @@ class Shape(NamedTuple):
     cross_entropy: int
     offsets: int
     skip_hits: int
+    negatives: int
     word_bias: int
     log_z: int
-    negatives: int
     cbow: int
     mean: int
     share: int
-    precision: str
-    updates: int
     scratch: int
+    precision: str = "ieee"
+    updates: int = 1
 
 
 def variant_of(config: Config) -> Variant:
-    """Returns the kernel that a configuration needs.
-
-    Raises:
-        InputError: no kernel supports the loss, the n-grams, or this combination of `dim` and
-            `window`.
-    """
+    """Returns the kernel that a configuration needs. The settings have refused losses, n-grams and
+    windows for which there is none."""
     model, plan = config.model, config.loss.plan()
-    if plan is None:
-        raise InputError(
-            f"there is no GPU kernel for `loss` {config.training.loss}: use `engine` autograd"
-        )
-    if model.ngram_lengths is not None:
-        raise InputError(
-            f"there is no GPU kernel for `subwords` (now {model.subwords}): use `engine` autograd"
-        )
+    assert plan is not None
     stride = -(-model.dim // VECTOR) * VECTOR
-    if model.window > (widest := widest_window(model.dim)):
-        raise InputError(
-            f"a GPU's registers do not hold the context rows of `dim` {model.dim} and `window`"
-            f" {model.window} (at most {widest})"
-        )
-    mean = model.cbow_hidden == "mean"
+    ring, width = _power_of_two(2 * model.window + 1), _power_of_two(stride)
+    cbow, mean = model.model == "cbow", model.cbow_hidden == "mean"
+    hidden, tiles = 1 if cbow else ring, max(1, -(-plan.noise_rows // SMALLEST_TILE))
     return Variant(
-        model.dim,
-        stride,
-        model.window,
-        plan.rows,
-        plan.link,
-        plan.offsets,
-        plan.skip_hits,
-        plan.bias,
-        plan.negatives,
-        int(model.model == "cbow"),
-        int(mean),
-        int(mean and model.cbow_grad == "mean"),
-    )
-
-
-def shape_of(variant: Variant, precision: str, *, updates: bool) -> Shape:
-    """Returns the constants of the kernel for a variant."""
-    ring, width, tiles = _sizes(variant)
-    hidden = 1 if variant.cbow else ring
-    return Shape(
-        stride=variant.stride,
+        stride=stride,
         width=width,
-        window=variant.window,
+        window=model.window,
         ring=ring,
         hidden=hidden,
         tile=SMALLEST_TILE,
         tiles=tiles,
-        path=int(variant.rows & PATH > 0),
-        noise=int(variant.rows & NOISE > 0),
-        cross_entropy=int(variant.link == CROSS_ENTROPY),
-        offsets=variant.offsets,
-        skip_hits=variant.skip_hits,
-        word_bias=int(variant.bias & WORD_BIAS > 0),
-        log_z=int(variant.bias & LOG_Z_BIAS > 0),
-        negatives=variant.negatives,
-        cbow=variant.cbow,
-        mean=variant.mean,
-        share=variant.share,
-        precision=precision,
-        updates=int(updates),
+        path=int(plan.rows & PATH > 0),
+        noise=int(plan.rows & NOISE > 0),
+        cross_entropy=int(plan.link == CROSS_ENTROPY),
+        offsets=plan.offsets,
+        skip_hits=plan.skip_hits,
+        negatives=plan.negatives,
+        word_bias=int(plan.bias & WORD_BIAS > 0),
+        log_z=int(plan.bias & LOG_Z_BIAS > 0),
+        cbow=int(cbow),
+        mean=int(mean),
+        share=int(mean and model.cbow_grad == "mean"),
         scratch=ring * width + tiles * hidden * SMALLEST_TILE,
     )
 
 
 def warps_needed(variant: Variant) -> int:
     """Returns how many warps a program needs to hold its ring of context rows in registers."""
-    ring, width, tiles = _sizes(variant)
-    floats = WARP_FLOATS if variant.cbow or tiles == 1 else WARP_FLOATS // 2
-    return max(1, ring * width // floats)
+    floats = WARP_FLOATS if variant.cbow or variant.tiles == 1 else WARP_FLOATS // 2
+    return max(1, variant.ring * variant.width // floats)
 
 
 def warps_of(variant: Variant) -> int:
@@ -170,13 +106,6 @@ def registers_of(warps: int, precision: str) -> int:
     time, or, for precisions whose products take several passes, only one program."""
     resident_warps = MOST_WARPS if precision == "tf32" else warps
     return min(255, REGISTERS // (32 * resident_warps))
-
-
-def _sizes(variant: Variant) -> tuple[int, int, int]:
-    """Returns (slots of the ring, floats per row of a tile, tiles of words)."""
-    ring, width = _power_of_two(2 * variant.window + 1), _power_of_two(variant.stride)
-    scored = variant.negatives + 1 if variant.rows & NOISE else 1
-    return ring, width, -(-scored // SMALLEST_TILE)
 
 
 def _power_of_two(number: int) -> int:

@@ -36,10 +36,12 @@ class Link(NamedTuple):
 
     residuals: called with (true, noise, wanted); it may overwrite noise.
     plain: called with (true, noise); autograd can differentiate it any number of times.
+    separable: whether the loss is a sum over the scores; otherwise it is log-sum-exp - true.
     """
 
     residuals: Callable[[Tensor, Tensor, bool], Residuals]
     plain: Callable[[Tensor, Tensor], Tensor]
+    separable: bool
 
 
 class RowLayout(NamedTuple):
@@ -104,8 +106,8 @@ def _softmax_residuals(true: Tensor, noise: Tensor, needed: bool) -> Residuals:
     return loss, powers.sub_(total, alpha=1 / true.shape[1]), noise, total.reciprocal_()[:, 0]
 
 
-LOGISTIC = Link(_logistic_residuals, logistic)
-SOFTMAX = Link(_softmax_residuals, cross_entropy)
+LOGISTIC = Link(_logistic_residuals, logistic, separable=True)
+SOFTMAX = Link(_softmax_residuals, cross_entropy, separable=False)
 
 
 def _plain_loss(

@@ -51,7 +51,7 @@ def run(context: Context) -> RunSummary:
             if world.rank == 0:
                 check_tensorboard(context.config.checkpoints.tensorboard)
                 earlier = latest(context)
-                _tell(context, output)
+                _report_surprises(context, output)
         earlier = shared(world, earlier, task.rows_of_rank)
         with closing(_read(task, earlier)) as text:
             return_freed_memory()
@@ -108,7 +108,7 @@ class _Clock:
         return Seconds(self.read - self.began, training, total)
 
 
-def _tell(context: Context, output: Output) -> None:
+def _report_surprises(context: Context, output: Output) -> None:
     """Reports what may surprise the user, before the long part begins."""
     config, training, reporter = context.config, context.config.training, context.reporter
     if training.deterministic and training.engine == "hogwild":

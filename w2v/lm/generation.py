@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from w2v.lm.model import Network
     from w2v.losses.base import OutputLayer
 
-# Draws in which the banned token may come up before the probabilities of all others are computed.
+# how often the banned token may be drawn before the probabilities of all tokens are computed
 TRIES = 64
 
 

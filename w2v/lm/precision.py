@@ -29,7 +29,7 @@ def check_precision(precision: str, device: torch.device) -> None:
 
 
 def cpu_has_bf16() -> bool:
-    """Returns whether the CPU has bf16 instructions, as far as the system tells."""
+    """Returns whether /proc/cpuinfo lists bf16 instructions; False if it cannot be read."""
     try:
         text = CPU_INFO.read_text(errors="replace")
     except OSError:

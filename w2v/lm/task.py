@@ -51,7 +51,7 @@ class LanguageModelTask(Task):
     def read(self, earlier: Checkpoint | None) -> TokenText:
         valid = read_validation(self.context)
         if earlier is not None:
-            store, _ = read_again(self.context, earlier, self._vocabulary_again)
+            store, _ = read_again(self.context, earlier, self._resumed_vocabulary)
         else:
             store = read_text(self.context)
             if (path := self.config.corpus.vocab) is None:
@@ -75,7 +75,7 @@ class LanguageModelTask(Task):
         ids = store.ids if tokens.subwords is None else tokens.encode_store(store)
         return TokenText(store, tokens.vocabulary, valid, tokens, ids)
 
-    def _vocabulary_again(self, store: TokenStore) -> tuple[TokenStore, Vocabulary]:
+    def _resumed_vocabulary(self, store: TokenStore) -> tuple[TokenStore, Vocabulary]:
         return store, TokenVocabulary.of_corpus(store, self.config).vocabulary
 
     def rows_of_rank(self, name: str, shape: Sequence[int]) -> slice:

@@ -12,7 +12,8 @@ from w2v.training.engine import Tally
 
 
 class Diverged(RunError):
-    """Raised when the loss is not finite any more; the message says where, the rate, the remedy."""
+    """Raised when the loss is no longer finite or far too high; the message says at which step and
+    learning rate, and what to change."""
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Decides when the ranks of a run exchange which rows."""
+"""Decides which rows the ranks of a run exchange, and when."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ class Validation(ABC, Generic[S]):
         """Returns the current model's arrays that are part of the result; views if possible."""
 
     def got_worse(self) -> None:
-        """Is called after an epoch that was not better than the best."""
+        """Called after an epoch that was not better than the best."""
 
     def due(self, words: int) -> bool:
         return False  # it acts only at the end of epochs

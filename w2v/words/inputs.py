@@ -106,9 +106,9 @@ def make_inputs(config: Config, words: Sequence[str], counts: np.ndarray) -> Inp
     if ngrams is None:
         return None
     starts, ids = ngrams.ids(words)
-    every = config.start.init is not None
-    buckets = np.arange(ngrams.buckets, dtype=np.int32) if every else np.unique(ids)
-    rows = ids if every else np.searchsorted(buckets, ids)
+    all_buckets = config.start.init is not None
+    buckets = np.arange(ngrams.buckets, dtype=np.int32) if all_buckets else np.unique(ids)
+    rows = ids if all_buckets else np.searchsorted(buckets, ids)
     used = np.repeat(counts * keep_probabilities(counts, config.training.sample), np.diff(starts))
     order = np.argsort(-np.bincount(rows, used, len(buckets)), kind="stable")
     position = np.empty(len(order), np.int32)

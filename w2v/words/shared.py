@@ -17,7 +17,7 @@ from w2v.words.inputs import Inputs, most_ngrams
 
 PART = 1 << 20  # words whose paths are processed together
 TORCH_BYTES = 200 << 20  # memory of torch.distributed
-BLOCKS = 4  # blocks per thread between exchanges, if there are several, so that none idles long
+BLOCKS = 4  # blocks between exchanges for each of several threads, so that none idles long
 SHORTEST_BLOCK = 100  # stream positions of a block, if there are several between exchanges
 
 

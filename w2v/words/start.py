@@ -89,8 +89,8 @@ class Start:
             rows = inputs.counts[self.known, None] * rows - others
         arrays["input"][self.known] = rows
         outputs = [name for name in arrays if name.startswith(OUTPUT)]
-        unlike = [name for name in outputs if not self._fill(name, arrays[name])]
-        anew = ", ".join(name.removeprefix(OUTPUT) for name in unlike)
+        not_copied = [name for name in outputs if not self._fill(name, arrays[name])]
+        restarted = ", ".join(name.removeprefix(OUTPUT) for name in not_copied)
         engine.load_state(arrays)
         if self.freeze:
             frozen = np.zeros(self.size, np.uint8)
@@ -100,10 +100,10 @@ class Start:
         message = f"{share} start from their rows in {self.earlier.name}"
         stay = " and stay fixed" if self.freeze else ""
         reporter.note(f"{message}{stay}, {self.size - len(self.known):,} as usual")
-        if anew:
+        if restarted:
             why = self.earlier.why_none or "its rows do not correspond to single words"
             report = reporter.warn if self.earlier.lost else reporter.note
-            report(f"the output layer starts from scratch ({anew}): {why}")
+            report(f"the output layer starts from scratch ({restarted}): {why}")
         elif outputs and self.earlier.vocabulary is not None:
             reporter.note(f"the output layer continues from {self.earlier.name}")
 

@@ -82,7 +82,7 @@ class WordsTask(Task):
         valid = read_validation(self.context)
         start = None
         if earlier is not None:
-            store, vocabulary = read_again(self.context, earlier, self._vocabulary_again)
+            store, vocabulary = read_again(self.context, earlier, self._resumed_vocabulary)
         else:
             store = read_text(self.context)
             store, vocabulary = words_to_train(self.context, store)
@@ -93,7 +93,7 @@ class WordsTask(Task):
         inputs = make_inputs(self.config, vocabulary.words, vocabulary.counts)
         return WordText(store, vocabulary, valid, start, inputs)
 
-    def _vocabulary_again(self, store: TokenStore) -> tuple[TokenStore, Vocabulary]:
+    def _resumed_vocabulary(self, store: TokenStore) -> tuple[TokenStore, Vocabulary]:
         """Returns the text and the vocabulary of the run that is resumed."""
         from_text = self.config.start.init is None and self.config.corpus.vocab is None
         if from_text or self.context.resume is None:

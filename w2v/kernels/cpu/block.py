@@ -158,8 +158,8 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                         if j != i and v.read_int(lines + 4 * j) == line:
                             word = v.read_int(buffer + 4 * j)
                             if ngrams:
-                                place = (removed + j) & composed.mask
-                                row = composed.ring + place * size
+                                ring_slot = (removed + j) & composed.mask
+                                row = composed.ring + ring_slot * size
                                 if cbow:
                                     weight = float32(1)
                                     if block.mean:
@@ -204,8 +204,8 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                             v.copy_rows(
                                 scratch.outputs + k * size, v.read_long(row_list + 8 * k), size
                             )
-                    place = slot * slots.lane_bytes
-                    offsets_at = slots.offsets + place
+                    lanes_at = slot * slots.lane_bytes
+                    offsets_at = slots.offsets + lanes_at
                     if bias:
                         biased_offsets(scratch.biased, offsets_at, biases, n, T, m.log_z.own, bias)
                         offsets_at = scratch.biased
@@ -218,11 +218,12 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                     if cross_entropy:
                         sums = cross_entropy_residuals(
                             v.zeros(T), v.zeros(TILE), scratch.scores, stride, tiles, groups,
-                            slots.labels + place, offsets_at, slots.weights + place, last, lr, sums,
+                            slots.labels + lanes_at, offsets_at, slots.weights + lanes_at, last, lr,
+                            sums,
                         )  # fmt: skip
                     else:
                         for tile in range(tiles):
-                            at = place + tile * 32
+                            at = lanes_at + tile * 32
                             weights = load_tile(slots.weights + at, v.zeros(T), v.zeros(TILE))
                             labels = load_tile(slots.labels + at, v.zeros(T), v.zeros(TILE))
                             offsets = load_tile(offsets_at + tile * 32, v.zeros(T), v.zeros(TILE))

@@ -105,8 +105,8 @@ def cross_entropy_residuals(
     for group in range(groups):
         label = labels_1 if group == groups - 1 else labels_0
         rate = rate_1 if group == groups - 1 else rate_0
-        place = scores + group * 64
-        s = add(load(place), offsets_0)
+        first_tile = scores + group * 64
+        s = add(load(first_tile), offsets_0)
         target = segment_first(s, columns, sums)
         above, live = subtract(s, target), last if group == groups - 1 else one
         bounded, weight = minimum(most, above), weights_0
@@ -124,7 +124,7 @@ def cross_entropy_residuals(
             store(at, other)
         total = segment_sum(total, columns, sums)
         factor = divide(rate, total)
-        store(place, subtract(multiply(label, rate), multiply(e, factor)))
+        store(first_tile, subtract(multiply(label, rate), multiply(e, factor)))
         for tile in range(1, tiles):
             at = scores + tile * stride + group * 64
             store(at, subtract(zero, multiply(load(at), factor)))

@@ -19,7 +19,9 @@ from tests.kernels.engines import definition
 from w2v.kernels.cpu.random import mix
 from w2v.kernels.cpu.workspace import RowTables
 from w2v.kernels.gpu.damping import Damping
-from w2v.kernels.gpu.launch import Parameters, RowSelection, train_windows, variant_of
+from w2v.kernels.gpu.launch import train_windows
+from w2v.kernels.gpu.shape import variant_of
+from w2v.kernels.gpu.tables import Parameters, RowSelection
 from w2v.kernels.plan import LOG_Z_BIAS, NOISE, PATH, WORD_BIAS
 from w2v.sampling.unigram import alias_table, keep_probabilities, unigram_probabilities
 from w2v.settings.build import build_config

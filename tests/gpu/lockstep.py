@@ -19,7 +19,7 @@ from numba import njit
 
 from w2v.corpus.read import read_corpus
 from w2v.corpus.selection import select_vocabulary
-from w2v.kernels.gpu.damping import pulls
+from w2v.kernels.gpu.damping import damping_by_rate
 from w2v.kernels.gpu.shape import variant_of
 from w2v.kernels.gpu.tables import RowSelection
 from w2v.kernels.plan import NOISE, PATH
@@ -97,10 +97,10 @@ def damped(text: Text, of: Setting, flight: int) -> Factors:
         )
     )
     keep = keep_probabilities(counts, of.sample)
-    found = pulls(variant, selection, counts, keep, of.negatives, POWER, flight)
+    found = damping_by_rate(variant, selection, counts, keep, of.negatives, POWER, flight)
 
     def at(lr: float) -> tuple[np.ndarray, np.ndarray]:
-        damping = found.at(lr)
+        damping = found(lr)
         outputs = damping.path if of.rows & PATH else damping.noise
         assert outputs is not None
         return damping.input.numpy(), outputs.numpy()

@@ -11,7 +11,7 @@ from tests.gpu.by_autograd import autograd_step
 from tests.gpu.definition import Case, define, launch, make_case
 from tests.kernels import reference
 from tests.kernels.engines import random_text
-from w2v.kernels.gpu.launch import Parameters
+from w2v.kernels.gpu.tables import Parameters
 
 pytestmark = pytest.mark.triton
 LR = 0.05

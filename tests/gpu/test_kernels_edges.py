@@ -15,9 +15,9 @@ from tests.kernels import reference
 from tests.kernels.engines import random_text
 from w2v.errors import InputError
 from w2v.kernels.gpu import launch as launching
-from w2v.kernels.gpu.damping import Damping, pulls
-from w2v.kernels.gpu.launch import RowSelection, variant_of
-from w2v.kernels.gpu.shape import registers_of, warps_of
+from w2v.kernels.gpu.damping import Damping, damping_by_rate
+from w2v.kernels.gpu.shape import registers_of, variant_of, warps_of
+from w2v.kernels.gpu.tables import RowSelection
 from w2v.sampling.unigram import alias_table, unigram_probabilities
 from w2v.settings.build import build_config
 from w2v.tree import huffman
@@ -68,7 +68,8 @@ def test_damping_of_expected_uses() -> None:
     below = [sum(p[w] for w in range(5) if node in tree.path(w)[0]) for node in range(4)]
     uses = p * 7 * 4, below, p + 5 * unigram_probabilities(counts, 0.75)
     for in_flight, lr in ((1, 0.1), (500, 0.1), (500, 0.025)):
-        found = pulls(variant_of(config), selection, counts, keep, 5, 0.75, in_flight).at(lr)
+        by_rate = damping_by_rate(variant_of(config), selection, counts, keep, 5, 0.75, in_flight)
+        found = by_rate(lr)
         for table, of_each in zip(found[:3], uses, strict=True):
             assert table is not None
             expected = 1 / (1 + 0.4 * lr * (in_flight - 1) * np.array(of_each))

@@ -24,17 +24,10 @@ from torch import Tensor
 
 from w2v.errors import InputError, RunError
 from w2v.kernels.cpu.workspace import RowTables, whole_vectors
-from w2v.kernels.gpu.launch import (
-    SCRATCH_BYTES,
-    Damping,
-    Parameters,
-    RowSelection,
-    program_count,
-    pulls,
-    resident_programs,
-    train_windows,
-    variant_of,
-)
+from w2v.kernels.gpu.damping import Damping, damping_by_rate
+from w2v.kernels.gpu.launch import SCRATCH_BYTES, program_count, resident_programs, train_windows
+from w2v.kernels.gpu.shape import variant_of
+from w2v.kernels.gpu.tables import Parameters, RowSelection
 from w2v.kernels.plan import LOG_Z_BIAS, NOISE, PATH, WORD_BIAS
 from w2v.sampling.unigram import keep_probabilities, keep_thresholds
 from w2v.settings.config import Config
@@ -93,8 +86,9 @@ class TritonEngine(WordEngine):
             most = resident_programs(self._variant, self.device)
             sizes = self._variant, self.device, len(counts)
             in_flight = min(most, program_count(*sizes, block_words(config, len(ids))))
-            launch = self._plan.negatives, self._plan.power, in_flight
-            self._pulls = pulls(self._variant, self._selection, counts, keep, *launch)
+            noise = self._plan.negatives, self._plan.power
+            words = self._variant, self._selection, counts, keep
+            self._damping_at = damping_by_rate(*words, *noise, in_flight)
             self._damping: tuple[int, Damping] | None = None
             reading = config.model.window, self._limit, self.device
             thresholds = keep_thresholds(counts, config.training.sample)
@@ -260,7 +254,7 @@ class TritonEngine(WordEngine):
         first = self.config.training.lr
         level = math.ceil(DAMPING_LEVELS * lr / first)
         if self._damping is None or self._damping[0] != level:
-            self._damping = level, self._pulls.at(first * level / DAMPING_LEVELS)
+            self._damping = level, self._damping_at(first * level / DAMPING_LEVELS)
         return self._damping[1]
 
     def state(self) -> dict[str, np.ndarray]:

@@ -23,6 +23,7 @@ windows, and uses it in about window + 1 of them, before other programs see its 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -45,29 +46,12 @@ class Damping(NamedTuple):
     log_z: Tensor
 
 
-class Pulls(NamedTuple):
-    """PULL · u · (G - 1) for every row, float32, with the shapes of `Damping`, and in_flight = G.
-    These values do not depend on the learning rate and are computed once per run."""
-
-    input: Tensor
-    path: Tensor | None
-    noise: Tensor | None
-    in_flight: int
-
-    def at(self, lr: float) -> Damping:
-        """Returns the damping factors at the learning rate `lr`."""
-        path, noise = (
-            None if pull is None else 1 / (1 + lr * pull) for pull in (self.path, self.noise)
-        )
-        log_z = self.input.new_full((1,), 1 / self.in_flight)
-        return Damping(1 / (1 + lr * self.input), path, noise, log_z)
-
-
-def pulls(
+def damping_by_rate(
     variant: Variant, selection: RowSelection, counts: np.ndarray, keep: np.ndarray,
     negatives: int, power: float, in_flight: int,
-) -> Pulls:  # fmt: skip
-    """Returns the pulls of all rows, on the device of `selection`.
+) -> Callable[[float], Damping]:  # fmt: skip
+    """Returns a function that computes the damping factors for a learning rate, on the device of
+    `selection`. What does not depend on the rate, PULL · u · (G - 1), is computed once.
 
     counts [V]: occurrences of each word; keep [V]: the probability that subsampling keeps a word;
     negatives, power: as in FusedPlan; in_flight: G, the number of windows trained at a time.
@@ -88,4 +72,11 @@ def pulls(
         nodes = max(1, len(p) - 1)
         path = pull(np.bincount(steps >> 1, np.repeat(p, np.diff(starts)), nodes))
     copies = 2 * variant.window + 1
-    return Pulls(pull(p * copies * (variant.window + 1)), path, noise, in_flight)
+    inputs = pull(p * copies * (variant.window + 1))
+
+    def at(lr: float) -> Damping:
+        outputs = [None if table is None else 1 / (1 + lr * table) for table in (path, noise)]
+        log_z = inputs.new_full((1,), 1 / in_flight)
+        return Damping(1 / (1 + lr * inputs), outputs[0], outputs[1], log_z)
+
+    return at

@@ -1,9 +1,9 @@
 """Launches the training kernel on the windows of a block.
 
     variant = variant_of(config)                                  # once
-    pull = pulls(variant, selection, counts, ...)                 # once
-    damping = pull.at(lr)                                         # for each learning rate
-    train_windows(variant, parameters, selection, damping, windows, lr, seed)  # for each block
+    damping_at = damping_by_rate(variant, selection, counts, …)   # once
+    damping = damping_at(lr)                                      # for each learning rate
+    train_windows(variant, parameters, selection, damping, windows, lr, seed)    # for each block
 
 The tables `parameters` are updated in place. For tensors on a CPU, Triton's interpreter runs the
 kernel; that requires the environment variable TRITON_INTERPRET=1 before Triton is imported.
@@ -17,17 +17,12 @@ import torch
 from torch import Tensor
 
 from w2v.kernels.gpu.block import DampedTable, NoiseArrays, PathArrays, WindowArrays, train_runs
-from w2v.kernels.gpu.damping import Damping, pulls
-from w2v.kernels.gpu.shape import REGISTERS, Variant, registers_of, variant_of, warps_of
+from w2v.kernels.gpu.damping import Damping
+from w2v.kernels.gpu.shape import REGISTERS, Variant, registers_of, warps_of
 from w2v.kernels.gpu.tables import Parameters, RowSelection
 
 if TYPE_CHECKING:
     from w2v.words.windows import Windows
-
-__all__ = [
-    "Damping", "Parameters", "RowSelection", "Tuning", "Variant", "default_tuning",
-    "program_count", "pulls", "resident_programs", "train_windows", "variant_of",
-]  # fmt: skip
 
 LONGEST_RUN, SHORTEST_RUN = 512, 64  # targets per program
 WORDS_PER_COPY = 8  # fewest words of the vocabulary per input row of which a program has a copy

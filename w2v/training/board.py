@@ -115,7 +115,7 @@ class Board:
         number = _answer(lambda: self.store.add("reported", 1))
         if number is not None:
             return bool(number == 1)
-        # one rank per machine; on the machine of rank 0, which may have ended itself, also rank 1
+        # one rank per machine; on that of rank 0, which may be the one that died, also rank 1
         place = self._place
         return place.local_rank == 0 or place.rank == place.local_rank == 1
 

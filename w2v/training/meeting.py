@@ -99,6 +99,5 @@ class Meeting:
         self._began, self.world.patience = time.monotonic(), self._patience
 
     def allow_long_wait(self) -> None:
-        """Lets the other ranks wait without a time limit for one that does something long, until
-        `start_section`."""
+        """Until `start_section`, ranks wait for hours for one that does something long."""
         self.world.patience = LONG

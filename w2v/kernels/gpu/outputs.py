@@ -44,8 +44,8 @@ def train_path(dH, sums, H, active, path, table, tree, lr, shape: tl.constexpr):
     """Trains on the target's path: updates the rows of its nodes, and returns (dH, sums) with their
     contributions added.
 
-    An idea that has not been tried: nearly every window uses the top nodes, and a program could
-    keep their rows in a tile of its own, which would avoid most of the conflicting additions.
+    Not done: to keep the rows of the top nodes, which nearly every window uses, in a tile of each
+    program's own. That would avoid most of the conflicting additions.
     """
     columns = inside_row(shape)
     start, length = path

@@ -1,4 +1,4 @@
-"""A window's step by autograd on the layers of `w2v.losses`, in float64."""
+"""A training step for one window by autograd on the layers of `w2v.losses`, in float64."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from w2v.sampling.unigram import unigram_probabilities
 
 
 def autograd_step(case: Case) -> Step:
-    """The step of the case's loss: every row moves by -lr · gradient of the window's loss."""
+    """Returns a function that trains one window with the case's loss: every row changes by -lr
+    times the gradient of the window's loss."""
     config = case.config
     loss, dim = config.training.loss, config.model.dim
     layer = make_layer(
@@ -73,8 +74,8 @@ def loss_of(
     noise: reference.Noise | None,
     expected: Tensor,
 ) -> Tensor:
-    """Losses with given noise words, which repeat, so that word w is expected `expected[w]` times
-    among them."""
+    """Returns the losses for given noise words, which are drawn with replacement; word w is
+    expected expected[w] times among them."""
     if isinstance(layer, HsigmoidNeg):
         found = layer.path(hidden, targets)
         return found + loss_of(layer.noise, hidden, targets, noise, expected)

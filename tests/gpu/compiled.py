@@ -61,7 +61,7 @@ NEGATIVES = [15, 25, 64]
 
 
 def sweep() -> Iterator[str]:
-    """The names of kernels of all shapes whose context rows fit into registers."""
+    """Yields the names of kernels of all shapes whose context rows fit into registers."""
     from w2v.kernels.gpu.shape import MOST_WARPS, variant_of, warps_needed
     from w2v.settings.build import build_config
 
@@ -76,7 +76,7 @@ def sweep() -> Iterator[str]:
 
 
 def settings_of(name: str) -> dict[str, str]:
-    """What the name of a kernel stands for."""
+    """Returns the settings that the name of a kernel stands for."""
     if name in SETTINGS:
         return SETTINGS[name]
     loss, model, *more = name.split()
@@ -84,7 +84,7 @@ def settings_of(name: str) -> dict[str, str]:
 
 
 class NamedGpu:
-    """A driver of Triton's whose GPU is known by name alone."""
+    """A Triton driver for a GPU that is not there: it knows only its compute capability."""
 
     def __init__(self, capability: int) -> None:
         self.capability = capability
@@ -104,7 +104,7 @@ class NamedGpu:
 def kernel_of(
     settings: dict[str, str], precision: str, warps: int | None = None, lr: float = 0.025
 ) -> Any:
-    """The compiled kernel that a launch with these settings would run."""
+    """Returns the compiled kernel that a launch with these settings would run."""
     from tests.gpu import definition
     from w2v.kernels.gpu import launch
     from w2v.kernels.gpu.shape import warps_of
@@ -112,7 +112,7 @@ def kernel_of(
     found: list[Any] = []
 
     class Compiler:
-        """Stands for the kernel: compiles, and does not run."""
+        """Takes the place of the kernel: compiles it instead of running it."""
 
         def __getitem__(self, grid: Any) -> Any:
             def run(*arguments: Any, **options: Any) -> None:
@@ -131,7 +131,7 @@ def kernel_of(
 
 
 def figures(kernel: Any) -> dict[str, Any]:
-    """What the machine code needs."""
+    """Returns the registers, spilled bytes, shared memory and instructions of a compiled kernel."""
     import triton
     from triton import knobs
 

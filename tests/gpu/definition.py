@@ -1,8 +1,9 @@
-"""The GPU kernels' definition in float64 NumPy: `tests.kernels.reference` with rows that belong to
-places of the text; and launches beside it.
+"""The GPU kernels' definition in float64 NumPy, to compare launches with: `tests.kernels.reference`
+with a copy of the input row for every position of the text.
 
-A row is read when its place comes within `window` words of a target; what windows have added to it
-is added to the table when it falls behind; a run of targets begins and ends with an empty ring.
+A row is copied when its position comes within `window` words of a target. What the windows have
+added to the copy is added to the table when the position is more than `window` words behind. Each
+run of targets begins and ends with an empty ring.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ Step = Callable[[reference.Model, list[int], int, "reference.Noise | None", floa
 
 @dataclass
 class Case:
-    """A text and random tables, float32 [rows, dim], for a configuration."""
+    """A text, random tables float32 [rows, dim], and a configuration."""
 
     config: Config
     counts: np.ndarray
@@ -56,7 +57,7 @@ def make_case(
     span: tuple[int, int] | None = None,
     **options: object,
 ) -> Case:
-    """A block of the stream `ids`, all of it if there is no span."""
+    """Returns a case for a block of the stream `ids`, which is all of it if `span` is None."""
     given = {name: str(value) for name, value in {"sample": 0, **options}.items()}
     config = build_config({"corpus": ("x",), "threads": "1", **given})
     keep = (keep_probabilities(counts, config.training.sample) * (2**32 - 1)).astype(np.uint32)
@@ -70,14 +71,14 @@ def make_case(
 
 
 def ones(case: Case) -> Damping:
-    """No damping."""
+    """Returns damping factors of 1."""
     return Damping(*(torch.ones(len(table)) for table in case.tables), torch.ones(1))
 
 
 def launch(
     case: Case, lr: float, programs: int = 1, damping: Damping | None = None
 ) -> tuple[Parameters, Tensor]:
-    """(tables after a launch, its tally)."""
+    """Returns (the tables after a launch, its tally)."""
     variant = variant_of(case.config)
     plan = case.config.loss.plan()
     assert plan is not None
@@ -115,7 +116,8 @@ def define(
     damping: Damping | None = None,
     step: Step = reference.train_window,
 ) -> tuple[reference.Model, float, int]:
-    """(the model after the same, loss, predictions); `step` trains one window."""
+    """Returns (the model after the same training by the definition, loss, predictions). step: the
+    function that trains one window."""
     model = definition(case.config, case.tables, case.counts)
     if model.train_bias:
         model.bias = case.bias.astype(float)
@@ -168,8 +170,8 @@ def define(
 def noise_words(
     seed: int, targets: int, negatives: int, accept: np.ndarray, alias: np.ndarray
 ) -> Tensor:
-    """The words that the kernel draws, int64 [targets, negatives]; accept, alias [V]: as from
-    `alias_table`."""
+    """Returns the words that the kernel draws, int64 [targets, negatives]; accept, alias [V]: as
+    from `alias_table`."""
     counter = np.arange(targets * negatives, dtype=np.uint64) * np.uint64(GOLDEN)
     x = mix.py_func(counter + np.uint64(seed % 2**64))
     cell = ((x >> np.uint64(32)) * np.uint64(len(accept))) >> np.uint64(32)
@@ -186,14 +188,14 @@ def leave(
     places: list[int],
     factors: Damping,
 ) -> None:
-    """The rows of the words at these places += what they have gained there."""
+    """Adds to the rows of the words at these positions the damped changes of their copies."""
     for p in places:
         f = factors.input[words[p]].item()
         model.w_in[words[p]] += f * (ring[p] - before[p])
 
 
 def scored(model: reference.Model, target: int, drawn: Tensor) -> reference.Noise:
-    """The target and its noise words."""
+    """Returns the target and its noise words, with labels and weights."""
     rows = np.array([target, *drawn.tolist()])
     weights = np.ones(len(rows))
     if model.skip_hits:

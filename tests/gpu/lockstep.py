@@ -33,8 +33,8 @@ POWER = 0.75
 
 
 class Choice(NamedTuple):
-    """Which rows are scored: noise words by Walker's alias table, or inner nodes in CSR form, each
-    step = node · 2 + label."""
+    """The tables from which output rows are chosen: Walker's alias table for noise words, or the
+    paths of inner nodes in CSR form, with steps = node · 2 + label."""
 
     negatives: int
     accept: np.ndarray
@@ -45,7 +45,7 @@ class Choice(NamedTuple):
 
 @dataclass(frozen=True)
 class Text:
-    """words [V]; ids: a stream, -1 at line ends; counts [V], falling."""
+    """words [V]; ids: a stream with -1 at line ends; counts [V], in descending order."""
 
     words: tuple[str, ...]
     ids: np.ndarray
@@ -81,7 +81,8 @@ Factors = Callable[[float], tuple[np.ndarray, np.ndarray]]
 
 
 def damped(text: Text, of: Setting, flight: int) -> Factors:
-    """The product's factors of input and output rows at a learning rate."""
+    """Returns a function that computes w2v's damping factors of input and output rows for a
+    learning rate."""
     choice, counts = choice_of(of, text.counts), text.counts
     noise = None if of.rows & PATH else torch.from_numpy(choice.alias)
     paths = (torch.from_numpy(choice.starts), torch.from_numpy(choice.steps))
@@ -109,14 +110,14 @@ def damped(text: Text, of: Setting, flight: int) -> Factors:
 
 
 def undamped(text: Text) -> Factors:
-    """Factors of 1: plain sums."""
+    """Returns factors of 1, with which changes are simply added up."""
     ones = np.ones(len(text.counts), np.float32)
     return lambda lr: (ones, ones)
 
 
 def train(text: Text, of: Setting, flight: int, factors: Factors) -> Outcome:
-    """Trains with so many windows in flight. factors(lr): what the changes of input rows [V] and of
-    output rows are multiplied by."""
+    """Trains with so many windows in flight. factors(lr): by what the changes of input rows [V] and
+    of output rows are multiplied."""
     V = len(text.counts)
     keep = keep_probabilities(text.counts, of.sample)
     reader = WindowReader(text.ids, (keep * (2**32 - 1)).astype(np.uint32), of.window, 0)
@@ -146,7 +147,7 @@ def train(text: Text, of: Setting, flight: int, factors: Factors) -> Outcome:
 
 
 def choice_of(of: Setting, counts: np.ndarray) -> Choice:
-    """What chooses the rows of a setting."""
+    """Returns the tables from which the rows of a setting are chosen."""
     none = np.zeros(0, np.int64)
     if of.rows & PATH:
         tree = huffman(counts)
@@ -160,7 +161,7 @@ def choice_of(of: Setting, counts: np.ndarray) -> Choice:
 
 @njit(nogil=True)
 def _mix(x: Any) -> Any:
-    """splitmix64's finaliser."""
+    """Returns well-mixed bits: the finaliser of splitmix64."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
@@ -168,8 +169,8 @@ def _mix(x: Any) -> Any:
 
 @njit(nogil=True)
 def _choose(choice: Any, target: int, place: int, seed: Any, rows: Any, labels: Any) -> int:
-    """Writes the rows that a window scores; returns how many. A noise word that equals the target
-    has the label -1: it is left out."""
+    """Writes the rows that a window scores and returns their number. A noise word that equals the
+    target gets the label -1, which means that it is left out."""
     if len(choice.steps):
         start, stop = choice.starts[target], choice.starts[target + 1]
         for i in range(start, stop):

@@ -1,6 +1,6 @@
-"""The kernels as machine code for GPUs that need not be there: registers and shared memory such
-that several programs are resident, nothing spilled, and changes added by reductions that nobody
-waits for."""
+"""The kernels compiled for GPUs that need not be present: their registers and shared memory allow
+several programs per multiprocessor, nothing is spilled, and rows are changed by reductions that
+return no value."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SHARED = {"neg-300-skip-gram": 96 << 10}
 
 
 def compiled(capability: int, precision: str, *names: str) -> list[dict[str, Any]]:
-    """What `compiled.py` finds, in a process that does not interpret."""
+    """Returns the output of `compiled.py` from a process in which Triton does not interpret."""
     environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
     root = str(Path(w2v.__file__).parents[1])
     environment["PYTHONPATH"] = os.pathsep.join([root, *sys.path[1:]])

@@ -1,5 +1,5 @@
-"""The engine around the GPU's kernels, in Triton's interpreter: the state it shares with the CPU's,
-what it learns, measures and refuses. (Runs on the command line: test_engine_runs.py.)"""
+"""The engine for GPU kernels in Triton's interpreter: the state that it shares with the CPU engine,
+what it trains, measures and refuses. (Runs on the command line: test_engine_runs.py.)"""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def config_of(engine: str = "triton", **settings: object) -> Config:
 
 
 def text(length: int = 160) -> tuple[np.ndarray, np.ndarray]:
-    """Ids of lines of 9 words, some of them rare, and the counts of V words."""
+    """Returns ids of lines of 9 words, some of them rare, and the counts of V words."""
     random = np.random.default_rng(1)
     ids = np.minimum(random.zipf(1.3, length) - 1, V + 1).astype(np.int32)
     ids[9::10] = -1
@@ -94,8 +94,8 @@ def test_both_engines_begin_alike_and_go_on_with_each_others_state(loss: dict[st
 
 @pytest.mark.parametrize("model", ["skip-gram", "cbow"])
 def test_where_nothing_is_drawn_both_engines_learn_and_measure_the_same(model: str) -> None:
-    """Paths draw no noise, windows of 1 have one reach, and where no word comes again soon, no
-    window misses what the last ones have added to it: what is left is arithmetic."""
+    """With paths there is no noise, with windows of 1 there is a single reach, and where no word is
+    repeated soon, every window sees all changes. So both engines must compute the same."""
     ids = (np.arange(100) * 7 % (V + 1)).astype(np.int32)
     ids[9::10] = -1
     engines = both(ids, loss="hsigmoid", window=1, model=model, sample=0.05, max_sentence=4, dim=16)
@@ -136,7 +136,8 @@ def test_random_numbers_belong_to_seed_epoch_and_block(monkeypatch: pytest.Monke
 
 
 class Waits(TorchFunctionMode):
-    """Notes what makes a program wait for a GPU: numbers, or lengths, that it must know."""
+    """Records the operations for which a program waits for a GPU: those that return numbers or need
+    lengths."""
 
     NAMES = ("tolist", "item", "cpu", "nonzero", "bincount", "unique", "masked_select")
 
@@ -158,7 +159,7 @@ class Waits(TorchFunctionMode):
 def test_a_gpu_is_waited_for_once_a_block(
     max_sentence: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The block after the one that trains is read ahead, and found to be what it would be."""
+    """The next block is read in advance, with the same content as when it is read later."""
     read: list[tuple[Any, ...]] = []
 
     def launch(*given: Any) -> torch.Tensor:

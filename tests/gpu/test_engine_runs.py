@@ -1,5 +1,6 @@
-"""Runs of the GPU's engine on the command line, in Triton's interpreter: that they go on in the
-CPU's engine and back, repeat, reconcile, validate and end in a sentence."""
+"""Runs with the GPU engine on the command line, in Triton's interpreter: they are resumed by the
+CPU engine and the other way round, are repeatable, account for all words, validate, and end with a
+message."""
 
 from __future__ import annotations
 
@@ -56,7 +57,8 @@ def summary(run: str) -> dict[str, Any]:
 
 
 def fate(run: str) -> dict[str, int]:
-    """What became of the words; metrics say the same at every line, and the loss is their sum."""
+    """Returns how the words were used. Checks that the metrics agree at every line and that the
+    loss is their sum."""
     lines = [json.loads(line) for line in (Path(run) / "metrics.jsonl").open()]
     lines = [line for line in lines if "words" in line]  # the others are of validation
     for line in lines:
@@ -71,7 +73,7 @@ def fate(run: str) -> dict[str, int]:
 
 
 def stopped(engine: type[WordEngine], blocks: int, *arguments: str) -> None:
-    """Trains so many blocks, and then somebody presses Ctrl-C."""
+    """Trains so many blocks and then simulates Ctrl-C."""
     original, left, set_it, heard = engine.train, [blocks], Stop.set, threading.Event()
 
     def train(self: WordEngine, block: Block, lr: float, thread: int = 0) -> Tally:
@@ -110,7 +112,7 @@ def test_a_run_goes_on_in_the_other_engine_and_back(
 
 
 def test_an_interrupted_run_ends_as_an_unbroken_one(capsys: pytest.CaptureFixture[str]) -> None:
-    """In the interpreter, where one program trains after another."""
+    """This holds in the interpreter, which runs one program after the other."""
     new = ["c.txt", *SMALL, "--engine", "triton", "--epochs", "2", "--vectors", "both", "--centre"]
     new += ["--valid", "valid.txt", "--patience", "9", "--checkpoint-every", "0.05k"]
     w2v(*new, "--output", "whole")

@@ -1,5 +1,5 @@
-"""The GPU kernels, interpreted, make the steps of the definition in float64 and of autograd on the
-loss layers, whatever the loss, the model, the shape and the text."""
+"""The interpreted GPU kernels take the same steps as the definition in float64 and as autograd on
+the loss layers, for all losses, models, shapes and texts."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def named(options: dict[str, object]) -> str:
 
 
 def assert_defined(case: Case, lr: float = LR, **more: object) -> None:
-    """Launch and definition, window by window and by autograd, agree."""
+    """Checks that a launch agrees with the definition, window by window and by autograd."""
     rows, tally = launch(case, lr, **more)  # type: ignore[arg-type]
     exact = float(np.float32(lr))
     for step in (reference.train_window, autograd_step(case)):
@@ -105,7 +105,7 @@ def test_noise_words_in_several_tiles(options: dict[str, object]) -> None:
 
 @pytest.mark.parametrize("model", ["skip-gram", "cbow"])
 def test_paths_in_several_tiles(model: str) -> None:
-    """Counts that double make a tree as deep as there are words."""
+    """Counts that double from word to word make a tree of depth V - 1."""
     counts = 2 ** np.arange(40, 0, -1, dtype=np.int64)
     ids = np.random.default_rng(1).integers(0, 40, 25).astype(np.int32)
     assert_defined(make_case(ids, counts, dim=10, loss="hsigmoid", model=model))
@@ -132,7 +132,7 @@ def test_any_window_sentence_and_dimension(options: dict[str, object]) -> None:
 @pytest.mark.parametrize("model", ["skip-gram", "cbow"])
 @pytest.mark.parametrize("loss", ["neg", "nce", "hsigmoid"])
 def test_two_words(loss: str, model: str) -> None:
-    """Words that are their own neighbours."""
+    """Words are their own neighbours here."""
     case = make_case(*random_text(25, 2, 8), dim=10, loss=loss, model=model)
     assert_defined(case)
 
@@ -155,16 +155,17 @@ def test_a_block_without_words() -> None:
     "options", [{**LEARNED}, {"loss": "hsigmoid+neg", "model": "cbow"}], ids=named
 )
 def test_runs_of_several_programs(options: dict[str, object], programs: int) -> None:
-    """A program adds its context rows' changes at its end at the latest; noise words do not depend
-    on which program draws them. (The interpreter runs one program after the other.)"""
+    """A program adds the changes of its context rows to the table at its end at the latest; noise
+    words do not depend on the program that draws them. (The interpreter runs one program after the
+    other.)"""
     case = make_case(*random_text(50, 12, 15), dim=10, **options)
     assert_defined(case, programs=programs)
 
 
 @pytest.mark.parametrize("loss", ["sampled-softmax", "hsigmoid"])
 def test_changes_of_programs_add_up(loss: str) -> None:
-    """What four programs change is, to first order in the learning rate, the sum of what each
-    changes; and that is what one program changes, but for the state that it starts from."""
+    """To first order in the learning rate, the changes of four programs are the sum of the changes
+    of each; and they are those of one program, except for the state from which it starts."""
     ids, counts = random_text(50, 12, 15)
     case = make_case(ids, counts, dim=10, loss=loss)
     whole, _ = launch(case, 1e-3, programs=4)

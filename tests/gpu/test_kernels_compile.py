@@ -1,4 +1,5 @@
-"""Kernels that no measurement asks for compile too: the interpreter does not mind types."""
+"""Kernels that no measurement uses compile too. (The interpreter accepts types that the compiler
+refuses.)"""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ for settings in (
 
 
 def test_tiles_and_measuring() -> None:
-    """At a learning rate of 0 nothing is written to a row."""
+    """With a learning rate of 0 no row is written."""
     environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
     root = str(Path(w2v.__file__).parents[1])
     environment["PYTHONPATH"] = os.pathsep.join([root, *sys.path[1:]])

@@ -1,4 +1,4 @@
-"""What the GPU kernels do at the edges: damping, measuring, divergence, draws, refusals."""
+"""Edge cases of the GPU kernels: damping, measuring, divergence, random draws, refusals."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_every_change_is_multiplied_by_the_damping_of_its_row(options: dict[str,
 
 
 def test_damping_of_expected_uses() -> None:
-    """f = 1 / (1 + 0.4 · lr · (G - 1) · uses a window), 1 / G for -log Z."""
+    """f = 1 / (1 + 0.4 · lr · (G - 1) · uses per window), and 1 / G for -log Z."""
     counts, keep = np.array([9, 6, 3, 1, 1]), np.array([0.5, 1, 1, 1, 1])
     config = build_config({"corpus": ("x",), "loss": "hsigmoid+neg", "window": "3"})
     tree = huffman(counts)
@@ -78,8 +78,8 @@ def test_damping_of_expected_uses() -> None:
 
 
 def test_few_programs_where_there_are_few_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those in flight hold rows of at most an eighth of the vocabulary; runs have at least 64
-    targets, and at most 512 where it is the device that limits how many are in flight."""
+    """Programs in flight hold copies of at most an eighth of the vocabulary's rows. Runs have at
+    least 64 targets, and at most 512 if the device limits the number of programs in flight."""
     variant = variant_of(build_config({"corpus": ("x",), "window": "5"}))
     device = torch.device("cpu")
     assert launching.program_count(variant, device, 10**6, 10**6) == 1
@@ -97,8 +97,9 @@ def test_few_programs_where_there_are_few_words(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("negatives", [5, 20])
 def test_sampled_softmax_of_large_scores(negatives: int) -> None:
-    """Scores whose exponentials float32 does not hold; beyond 50 nats above the target residuals no
-    longer grow, but the loss does: that of each noise word is added. In one tile and in two."""
+    """The exponentials of the scores exceed float32. Beyond 50 nats above the target's score
+    residuals do not grow, but the loss does: the excess of each noise word is added. In one tile
+    and in two."""
     ids, counts = random_text(20, 12, 15)
     options = {"dim": 200, "window": 2, "loss": "sampled-softmax", "negatives": negatives}
     for shift in (30.0, 300.0):
@@ -154,7 +155,7 @@ def test_refusals_name_the_setting(options: dict[str, str], what: str) -> None:
 
 
 def test_the_largest_that_is_not_refused() -> None:
-    """What a refusal advises is taken."""
+    """The largest sizes that refusals name are accepted."""
     for options in (
         {"dim": "1024", "window": "7"},
         {"window": "63"},
@@ -167,7 +168,7 @@ def test_the_largest_that_is_not_refused() -> None:
 
 
 def test_autograd_and_definition_are_the_same_model() -> None:
-    """Also where nothing is rounded: the two references agree to float64."""
+    """The two references agree to float64."""
     case = make_case(*random_text(30, 12, 15), dim=10, **{**LEARNED, "negatives": 3})
     one, other = (define(case, 0.05, step=s) for s in (reference.train_window, autograd_step(case)))
     np.testing.assert_allclose(one[0].w_in, other[0].w_in, rtol=1e-12)

@@ -1,4 +1,4 @@
-"""Damping keeps what a run learns with hundreds of windows in flight, where plain sums lose it."""
+"""With hundreds of windows in flight, damping preserves the accuracy that plain sums lose."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def demo() -> Text:
 
 
 def in_flight(text: Text, of: Setting) -> tuple[Outcome, Outcome, Outcome]:
-    """(one window at a time, hundreds and damped, hundreds undamped)."""
+    """Returns the outcomes of (one window at a time, hundreds with damping, hundreds without
+    damping)."""
     factors = undamped(text)
     return (
         train(text, of, 1, factors),
@@ -51,8 +52,8 @@ def test_paths_from_a_root_that_all_windows_share(demo: Text) -> None:
 @pytest.mark.soak
 @pytest.mark.parametrize("rows", [NOISE, PATH])
 def test_a_long_text(rows: int) -> None:
-    """17 million words of an encyclopaedia were measured; accuracy is that of one epoch, and the
-    mean over seeds, which differ by two points."""
+    """Measured on 17 million words of an encyclopaedia. Accuracy is that of one epoch, as the mean
+    over seeds, which differ by two points."""
     if LONG_TEXT not in os.environ or QUESTIONS not in os.environ:
         pytest.skip(f"{LONG_TEXT} and {QUESTIONS} name no files")
     text, questions = Text.of(os.environ[LONG_TEXT]), load_set(os.environ[QUESTIONS])

@@ -1,5 +1,5 @@
-"""`make gpu` from its first line to its last, in the interpreter: so that it does not fail for
-silly reasons on the day there is a GPU."""
+"""`make gpu` from beginning to end in the interpreter, so that mistakes in it are found without a
+GPU."""
 
 from __future__ import annotations
 

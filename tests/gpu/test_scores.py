@@ -1,5 +1,5 @@
-"""The kernel that turns scores into exponentials, interpreted, against PyTorch's own operators; the
-losses that score all rows through it, against themselves without it."""
+"""The interpreted kernel that turns scores into exponentials, compared with PyTorch's own
+operators; and the losses that score all rows with it, compared with the same losses without it."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ INF, NAN = float("inf"), float("nan")
 
 @pytest.fixture
 def tiles(monkeypatch) -> None:
-    """Several tiles in a row, the last one not full."""
+    """Uses several tiles per row, the last one of which is not full."""
     monkeypatch.setattr(scores, "TILE", 64)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("classes", [1, 63, 64, 1003])
 def test_total_and_exponentials(classes, dtype, tiles):
-    """total = log sum_j exp z_j, and exp(z - total), in float32 from what z is."""
+    """total = log sum_j exp z_j and exp(z - total), computed in float32 for every type of z."""
     z = (8 * torch.randn(5, classes, generator=torch.Generator().manual_seed(1))).to(dtype)
     wide = torch.full((5, classes + 3), 7.0, dtype=dtype)  # rows that do not lie side by side
     wide[:, :classes] = z
@@ -90,7 +90,7 @@ def test_what_is_no_number_shows_and_what_is_masked_does_not(tiles):
     ],
 )
 def test_losses_and_gradients_are_those_without_the_kernel(loss, rows, products, monkeypatch):
-    """eager: gradients in the forward pass; again: scores computed twice; shared: targets that
+    """eager: gradients in the forward pass; again: scores are computed twice; shared: targets that
     share hidden rows. Blocks are whole rows, as on a GPU."""
     V, D, U = 203, 16, 21
     monkeypatch.setattr(scores, "TILE", 64)
@@ -126,7 +126,8 @@ def test_losses_and_gradients_are_those_without_the_kernel(loss, rows, products,
 
 
 def compiled(*capabilities: int) -> list[dict]:
-    """What `tests.gpu.compiled_scores` finds, in a process that does not interpret."""
+    """Returns the output of `tests.gpu.compiled_scores` from a process in which Triton does not
+    interpret."""
     environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
     root = str(Path(w2v.__file__).parents[1])
     environment["PYTHONPATH"] = os.pathsep.join([root, *sys.path[1:]])

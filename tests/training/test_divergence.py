@@ -1,5 +1,5 @@
-"""A learning rate at which nothing can be learnt ends the run in a sentence, even if the loss stays
-a number."""
+"""A learning rate with which nothing can be learnt ends the run with a message, even if the loss
+stays finite."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The exchange of rows between ranks: what comes out, by the formula, and how often what is
-exchanged."""
+"""The exchange of rows between ranks: its result, compared with the formula, and which rows are
+exchanged how often."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def blocks_of(per_epoch: int, epochs: int) -> Blocks:
 
 
 def section_ends(sections: Sections) -> list[int]:
-    """Blocks done at the end of every section of a run."""
+    """Returns the number of finished blocks at the end of every section of a run."""
     per_epoch, step = sections.blocks.per_epoch, sections.ranks * sections.size
     epochs = range(0, len(sections.blocks), per_epoch)
     return [

@@ -1,4 +1,4 @@
-"""Blocks for several workers: order, rests with nobody at work, rounds."""
+"""Blocks for several workers: their order, pauses in which no worker is busy, and rounds."""
 
 import random
 import threading
@@ -14,8 +14,8 @@ from w2v.training.schedule import Blocks
 
 
 class Crew:
-    """Workers who take blocks until there are none; notes who did what, and what was seen at every
-    rest."""
+    """Workers that take blocks until there are none left. Records who trained which block, and what
+    was finished at every pause."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Crew:
         pass
 
     def note_begun(self) -> None:
-        """Keeps how many blocks have been begun by now."""
+        """Records how many blocks have been begun by now."""
         with self.lock:
             self.begun = len(self.done) + self.at_work
 

@@ -1,5 +1,5 @@
-"""What is trained when: blocks that cover the stream once and leave lines whole, and the learning
-rate."""
+"""The order of training: blocks cover the stream exactly once and do not split lines; and the
+learning rate."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from w2v.training.schedule import LONGEST_SENTENCE, Blocks, Schedule, cut_blocks
 
 
 def stream(lengths: list[int]) -> np.ndarray:
-    """Lines of so many words, each ended by -1."""
+    """Returns a stream of lines with so many words each, ended by -1."""
     return np.array([number for length in lengths for number in (*range(length), -1)], np.int32)
 
 

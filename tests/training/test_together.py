@@ -1,4 +1,4 @@
-"""Optimizers that update many tables at once, as on a GPU, and the factor of a clipped gradient."""
+"""Optimizers that update many tables at once, as on a GPU, and the factor that clips a gradient."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from w2v.training.optimizers import OPTIMIZERS, Gradient, take_gradients_and_val
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_tables_together_are_tables_one_by_one(optimizer, monkeypatch):
-    """Also where one has taken more steps than another."""
+    """This also holds if one table has taken more steps than another."""
     shapes = {"matrix": (5, 3), "bias": (4,), "number": (), "late": (2, 2)}
     states = []
     for host in ("cpu", "no device"):
@@ -36,7 +36,7 @@ def test_tables_together_are_tables_one_by_one(optimizer, monkeypatch):
 
 @pytest.mark.parametrize("host", ["cpu", "no device"])
 def test_a_gradient_is_made_shorter_never_longer(monkeypatch, host):
-    """min(1, most / length); 1 where the length is 0 or no number, 0 where it is infinite."""
+    """The factor is min(1, most / length); 1 if the length is 0 or NaN, 0 if it is infinite."""
     monkeypatch.setattr(gpu, "HOST", host)
     lengths = {0.0: 1.0, 0.1: 1.0, 0.25: 1.0, 2.0: 0.125, math.inf: 0.0, math.nan: 1.0}
     for length, factor in lengths.items():

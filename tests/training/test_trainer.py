@@ -1,5 +1,5 @@
-"""The loop over blocks with engines made for the test: what is handed out, counted, reported, and
-what ends it."""
+"""The training loop with engines made for these tests: what is handed out, counted and reported,
+and what ends it."""
 
 import math
 import threading
@@ -21,8 +21,8 @@ ALL = [(epoch, index) for epoch in range(3) for index in range(3)]
 
 
 class FakeEngine:
-    """Every word is one prediction that costs epoch + 1 nats; remembers who trained what at which
-    rate."""
+    """Every word is one prediction with a loss of epoch + 1 nats. Records which thread trained
+    which block at which rate."""
 
     name = "fake"
     in_rounds = False
@@ -38,7 +38,7 @@ class FakeEngine:
 
 
 class Listener(SilentReporter):
-    """Keeps all progress."""
+    """Records all progress."""
 
     def __init__(self) -> None:
         self.progress: list = []
@@ -245,7 +245,7 @@ def test_a_run_of_very_many_epochs_begins_at_once():
 
 
 class Rounds(FakeEngine):
-    """Notes the blocks of every round."""
+    """Records the blocks of every round."""
 
     in_rounds = True
 
@@ -278,7 +278,8 @@ class Pauser:
 
 @pytest.mark.parametrize("last", [2, 3, 5, 6])
 def test_rounds_go_on_where_they_stopped(last):
-    """With two threads an epoch's three blocks are a round of two and one of one."""
+    """With two threads, an epoch of three blocks has a round of two blocks and one of a single
+    block."""
     whole, first, second = Rounds(2), Rounds(2), Rounds(2)
     trainer(whole, 3).run(SilentReporter(), never())
     before = trainer(first, 3, watchers=[Pauser(last)])

@@ -52,8 +52,8 @@ def engine_of(ids, words=12, **settings):
 
 
 def plain_steps(engine, block, lr, steps):
-    """(input matrix, output matrix, summed loss, predictions) of SGD with a full softmax, one
-    prediction at a time."""
+    """Returns (input matrix, output matrix, summed loss, predictions) after SGD with a full
+    softmax, one prediction at a time."""
     _, own = block_seeds(engine.config.training.seed, block)
     windows = engine._reader.read(block.start, block.stop, 0, int(own))
     w_in, w_out = (
@@ -275,7 +275,7 @@ def test_every_loss_has_a_layer():
 
 
 def loaded_after(code: str, folder: Path) -> set[str]:
-    """Which heavy modules a new process has loaded after `code`."""
+    """Returns which heavy modules a new process has loaded after running `code`."""
     heavy = {"torch", "triton", "numba", "numpy", "w2v.words.gpu", "w2v.kernels.gpu"}
     script = f"import sys\n{code}\nprint({heavy} & {{*sys.modules}} or set())"
     environment = {**os.environ, "PYTHONPATH": str(Path(w2v.__file__).parents[1])}

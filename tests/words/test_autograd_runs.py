@@ -1,4 +1,5 @@
-"""Whole runs of the autograd engine: they learn, repeat, reconcile, refuse and end softly."""
+"""Whole runs of the autograd engine: they learn, are repeatable, account for all words, refuse what
+they cannot do, and stop softly."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from w2v.training.report import SilentReporter
 
 
 def halves(count=900):
-    """Lines in which either one half of the words stands or the other."""
+    """Returns lines that hold words either of the one half of the vocabulary or of the other."""
     generator = np.random.default_rng(2)
     return [
         [f"{'uv'[side]}{i}" for i in generator.integers(0, 12, 8)]

@@ -1,5 +1,4 @@
-"""What a run of the autograd engine is said to cost before it begins, and what happens when it is
-too much."""
+"""The predicted cost of a run of the autograd engine, and what happens if it is too high."""
 
 from __future__ import annotations
 
@@ -70,8 +69,8 @@ def test_plan_of_the_autograd_engine(train, folder, zipf_lines):
 
 @pytest.fixture
 def gpu(monkeypatch):
-    """A GPU that can be asked for its memory and nothing else; a function that sets the free
-    bytes."""
+    """Provides a GPU that can be asked for its memory and nothing else: a function that sets its
+    free bytes."""
     for module in ("words.cost", "words.autograd", "training.device"):
         monkeypatch.setattr(f"w2v.{module}.find_device", lambda name: torch.device("cuda", 1))
     only_so_much_memory(monkeypatch, 8 << 30)

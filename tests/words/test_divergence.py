@@ -1,4 +1,4 @@
-"""A run that diverges ends in an error: it leaves no absurd vectors behind."""
+"""A run that diverges ends with an error and leaves no meaningless vectors behind."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import w2v
 
 
 def test_a_loss_of_few_rows_tells_scores_beyond_its_bound(tmp_path: Path) -> None:
-    """The residuals are bounded, so that nothing becomes infinite; the loss is not."""
+    """The residuals are bounded, so that nothing becomes infinite; the loss is not bounded."""
     random = np.random.default_rng(1)
     words = np.array([f"w{i}" for i in range(1000)])
     share = 1 / np.arange(2, 1002)

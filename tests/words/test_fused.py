@@ -1,4 +1,4 @@
-"""The engine around the kernel: starting vectors, and the random numbers that a block is given."""
+"""The engine around the fused kernel: starting vectors, and the random seeds of a block."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def test_starting_vectors_depend_on_the_seed_alone():
 
 
 def random_numbers(monkeypatch, **settings):
-    """{(epoch, index, thread): (key, seed)} that the kernel is given."""
+    """Returns {(epoch, index, thread): (key, seed)} as passed to the kernel."""
     engine, found = engine_of(**settings), {}
 
     def record(*arguments):

@@ -66,7 +66,7 @@ def sparse(tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
 
 
 def splitmix(positions: np.ndarray, key: int) -> np.ndarray:
-    """The hash of sub-sampling written out with Python's integers."""
+    """Returns the hash of subsampling, computed with Python's integers."""
     mask, found = (1 << 64) - 1, []
     for position in positions.tolist():
         x = (position * 0x9E3779B97F4A7C15 + key) & mask
@@ -176,7 +176,7 @@ def test_tallies_and_vocabularies_add_up():
 
 
 def test_counts_gathered_from_many_chunks(tmp_path):
-    """As if each of 40 chunks held its words 100 million times."""
+    """Each of 40 chunks is treated as if it held its words 100 million times."""
     with open(tmp_path / "ids", "w+b") as file:
         builder = TokenStoreBuilder(file, str(tmp_path), merge_entries=6)
         counts = np.array([100_000_000, 3, 50_000_000], np.int64)
@@ -222,7 +222,7 @@ def test_the_path_of_a_saved_vocabulary(tmp_path: Path):
 
 
 def mapped_file_bytes() -> int:
-    """What of files is mapped into this process right now."""
+    """Returns how many bytes of files are mapped into this process."""
     (line,) = [
         line
         for line in Path("/proc/self/status").read_text().splitlines()
@@ -232,8 +232,8 @@ def mapped_file_bytes() -> int:
 
 
 def test_looking_for_line_ends_does_not_map_the_text(tmp_path: Path):
-    """The system maps whole neighbourhoods of what is read: the text itself would count as the
-    process's memory."""
+    """The system maps the pages around what is read; without releasing them, the whole text would
+    count as memory of the process."""
     size = 32 << 20  # 128 MB
     with open(tmp_path / "ids", "w+b") as file:
         for start in range(0, size, 1 << 22):

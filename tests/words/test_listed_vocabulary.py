@@ -1,4 +1,4 @@
-"""`vocab`: the words of a file are those that are trained, whatever the text has."""
+"""`vocab`: the words of a file are trained, whatever words the text has."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ def test_tokens_of_a_language_model(tmp_path: Path, listed: Path) -> None:
 
 
 def test_a_plain_list_takes_its_counts_from_the_text(tmp_path: Path) -> None:
-    """With the text's words in any order a run is the one without a list; words that the text lacks
-    are left out, and how many these are is told."""
+    """If the list holds the text's words in any order, the run is the same as without a list. Words
+    that the text lacks are left out, and their number is reported."""
     plain = w2v.train(CORPUS, min_count=1, output=tmp_path / "a", **SETTINGS)
     (tmp_path / "x.txt").write_text("\n".join(CORPUS))
     listed = "\r\n".join([*sorted(plain.vectors.words), "never", "5"])
@@ -90,7 +90,7 @@ def test_a_plain_list_for_a_language_model(tmp_path: Path) -> None:
 
 
 def _train(folder: Path, *options: str) -> str:
-    """Trains on x.txt with the words of list.txt; what is told."""
+    """Trains on x.txt with the words of list.txt; returns what was reported."""
     from typer.testing import CliRunner
 
     from w2v.cli.app import app

@@ -25,8 +25,8 @@ FEW = [
 
 
 def pieces(lines, words, max_sentence):
-    """The sentences that windows stay within: cut after max_sentence words, then less what is not
-    in `words`."""
+    """Returns the sentences that limit windows: lines cut after max_sentence words, without the
+    words that are not in `words`."""
     for line in lines:
         size = max_sentence or max(1, len(line))
         for start in range(0, len(line), size):
@@ -34,13 +34,15 @@ def pieces(lines, words, max_sentence):
 
 
 def contexts(sentence_length, place, window):
-    """Expected number of context words: the window's reach is 1 … window with equal chance."""
+    """Returns the expected number of context words; the window's reach is 1 … window with equal
+    probability."""
     sides = place, sentence_length - 1 - place
     return sum(min(reach, side) for reach in range(1, window + 1) for side in sides) / window
 
 
 def prediction_shares(lines, vocabulary, window, max_sentence):
-    """{word: expected share of the predictions whose target it is}; exact for window 1."""
+    """Returns {word: expected share of the predictions that have it as their target}; exact for
+    window 1."""
     shares: defaultdict[str, float] = defaultdict(float)
     for sentence in pieces(lines, set(vocabulary), max_sentence):
         for place, word in enumerate(sentence):
@@ -50,7 +52,7 @@ def prediction_shares(lines, vocabulary, window, max_sentence):
 
 
 def ranked(lines, min_count=1):
-    """Words and counts, most frequent first, ties by their bytes."""
+    """Returns words and counts, most frequent first, ties sorted by their bytes."""
     counts = Counter(word for line in lines for word in line)
     words = sorted(
         (word for word in counts if counts[word] >= min_count),
@@ -60,7 +62,7 @@ def ranked(lines, min_count=1):
 
 
 def long_line(length):
-    """One line in which word number i stands at places that no block size divides evenly."""
+    """Returns one line in which word i stands at positions that no block size divides evenly."""
     return [[f"w{int((i * 0.6180339887) % 1 * 12) ** 2 // 12}" for i in range(length)]]
 
 
@@ -146,7 +148,7 @@ def test_nce_starts_from_its_offsets(train, given, log_z):
 
 
 def learnable(count=1500):
-    """Lines in which either one half of the words stands or the other."""
+    """Returns lines that hold words either of the one half of the vocabulary or of the other."""
     generator = np.random.default_rng(2)
     return [
         [f"{'uv'[side]}{i}" for i in generator.integers(0, 12, 8)]

@@ -1,5 +1,5 @@
-"""What an engine measures over another text is the definition's loss, to float32 rounding, and it
-learns nothing."""
+"""The loss that an engine measures on another text equals that of the definition up to float32
+rounding, and measuring changes nothing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LEARNT_Z = {"loss": "nce", "nce_bias": "true", "nce_log_z": "learned"}
 
 
 def text_of(words: int = 900, seed: int = 3) -> np.ndarray:
-    """Ids with lines of some ten words, some ids beyond the vocabulary."""
+    """Returns ids in lines of about ten words; some ids are beyond the vocabulary."""
     random = np.random.default_rng(seed)
     ids = np.minimum(random.zipf(1.5, words) - 1, V + 2).astype(np.int32)
     ids[random.random(words) < 0.1] = -1
@@ -39,7 +39,7 @@ def whole(ids: np.ndarray) -> Block:
 
 
 def engine_of(ids: np.ndarray, **settings: object) -> HogwildEngine | AutogradEngine:
-    """An engine all of whose parameters are random."""
+    """Returns an engine with random values for all parameters."""
     given = {"dim": DIM, "threads": 1, "sample": 0, "window": 1, **settings}
     config = build_config({"corpus": ("x",), **{name: str(value) for name, value in given.items()}})
     engine = (HogwildEngine if config.training.engine == "hogwild" else AutogradEngine)(
@@ -56,8 +56,8 @@ def engine_of(ids: np.ndarray, **settings: object) -> HogwildEngine | AutogradEn
 
 
 def bits(engine: HogwildEngine | AutogradEngine) -> dict[str, bytes]:
-    """All that training goes on from; of hogwild also thread-own rows and how often they were
-    used."""
+    """Returns everything from which training continues; for hogwild also thread-own rows and their
+    use counts."""
     found = {name: np.ascontiguousarray(array).tobytes() for name, array in engine.state().items()}
     if isinstance(engine, HogwildEngine):
         for number, table in enumerate(engine.weights.tables):
@@ -69,7 +69,7 @@ def bits(engine: HogwildEngine | AutogradEngine) -> dict[str, bytes]:
 
 
 def examples(ids: np.ndarray, cbow: bool) -> list[tuple[tuple[int, ...], int]]:
-    """(contexts, target) of a window of 1: neighbours among the known words of a line."""
+    """Returns (contexts, target) of windows of 1: neighbours among the known words of a line."""
     found = []
     for line in np.split(ids, np.flatnonzero(ids < 0) + 1):
         words = [int(word) for word in line if 0 <= word < V]
@@ -97,8 +97,8 @@ def softmax_nll(scores: np.ndarray, place: int) -> float:
 
 
 def adaptive_nll(state: dict[str, np.ndarray], hidden: np.ndarray, target: int) -> float:
-    """Clusters of 10, 10 and 20 words; the head has two more entries, for the second and the
-    third."""
+    """Returns -log P for clusters of 10, 10 and 20 words; the head has two more entries, for the
+    second and the third cluster."""
     parts = {
         name.removeprefix("output."): array
         for name, array in state.items()
@@ -117,8 +117,8 @@ def adaptive_nll(state: dict[str, np.ndarray], hidden: np.ndarray, target: int) 
 def test_the_kernel_measures_what_the_definition_says(
     options: dict[str, object], model: str
 ) -> None:
-    """Windows, sub-sampling and noise words drawn anew from the same seeds in plain Python, losses
-    in float64."""
+    """Windows, subsampling and noise words are drawn again from the same seeds in plain Python;
+    losses are computed in float64."""
     ids, counts = random_text(700, 60, 12)
     settings = {"model": model, "dim": DIM, "window": 4, "sample": 0.02, "seed": 99, **options}
     engine = make_engine(np.zeros(1, np.int32), counts, **settings)
@@ -172,7 +172,7 @@ def test_exact_losses_give_the_mean_negative_log_probability(
 def test_autograd_measures_with_the_noise_it_draws(
     loss: str, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The noise words are overheard where they are drawn; everything else is computed anew in
+    """The noise words are recorded when they are drawn; everything else is computed again in
     float64."""
     trained = engine_of(text_of(seed=1), loss=loss, model=model, engine="autograd", batch_size=2000)
     ids, before = text_of(), bits(trained)
@@ -234,7 +234,7 @@ def test_autograd_measures_with_the_noise_it_draws(
     [("autograd", name) for name in LOSSES] + [("hogwild", name) for name in FEW_ROWS],
 )
 def test_every_loss_measures_what_training_prints(engine: str, loss: str, model: str) -> None:
-    """Training at a rate of nearly 0, with the seed of measurements, finds the same figure."""
+    """Training with a rate of nearly 0 and the seed of measurements reports the same loss."""
     ids = text_of()
     settings = {"loss": loss, "model": model, "engine": engine, "window": 3, "sample": 0.05}
     trained = engine_of(ids, seed=MEASURED_SEED, **settings)
@@ -256,8 +256,8 @@ def test_every_loss_measures_what_training_prints(engine: str, loss: str, model:
 def test_threads_with_rows_of_their_own_measure_the_shared_state(
     options, deterministic, threads
 ) -> None:
-    """Between blocks, any thread; thread-own rows, counts of their uses and a learnt log Z stay as
-    they are."""
+    """Any thread can measure between blocks; thread-own rows, their use counts and a learned log Z
+    do not change."""
     text, ids = text_of(4000, seed=1), text_of()
     engine = engine_of(text, threads=threads, deterministic=deterministic, window=3, **options)
     for thread in range(threads):

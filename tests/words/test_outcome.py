@@ -1,4 +1,5 @@
-"""What becomes of a word: its input row, with its output row or beside it, centred or not."""
+"""The final vector of a word: its input row, with its output row added or beside it, centred or
+not."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ GIVEN = {"dim": 8, "min_count": 1, "epochs": 2, "threads": 1, "progress": False,
 
 
 def trained(folder: Path, **settings):
-    """A run, and its input and output rows, which its last checkpoint holds."""
+    """Returns a run, and the input and output rows of its last checkpoint."""
     run = w2v.train(LINES, output=folder / "run", checkpoint_every="1G", **GIVEN, **settings)
     (kept,) = (folder / "run" / "checkpoints").glob("step-*/tensors.safetensors")
     return run, load_file(kept)

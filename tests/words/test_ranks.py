@@ -1,5 +1,5 @@
-"""Word vectors over ranks, several engines in one process: what each row can be expected to be
-used, and that ranks learn together what one would alone."""
+"""Word vectors over ranks, with several engines in one process: the expected uses of each row, and
+that ranks together learn what one process would."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BOTH = {"loss": "hsigmoid+neg", "model": "cbow"}
 
 
 def engine_of(words: int, threads: int = 1, **more: object) -> HogwildEngine:
-    """Of a text whose words come by pairs, so that there is something to learn."""
+    """Returns an engine for a text whose words come in pairs, so that it can learn something."""
     given = {"dim": 12, "sample": 0.01, "threads": threads, "epochs": 2, **more}
     config = build_config({"corpus": ("x",), **{name: str(value) for name, value in given.items()}})
     random = np.random.default_rng(5)
@@ -103,7 +103,7 @@ def train(
 
 
 def same(states: list[State]) -> bool:
-    """Bit for bit."""
+    """Returns whether the states are equal bit for bit."""
     return all((each[name] == states[0][name]).all() for each in states for name in each)
 
 
@@ -113,7 +113,7 @@ def same(states: list[State]) -> bool:
 def test_ranks_learn_together_what_one_learns_alone(
     options: dict[str, object], ranks: int, near: bool
 ) -> None:
-    """near: on one machine."""
+    """near: the ranks are on one machine."""
     ((_, alone),) = on_ranks(1, lambda world: train(world, options))
     found = on_ranks(ranks, lambda world: train(world, options), near)
     together = Tally()

@@ -1,5 +1,5 @@
-"""Training that starts from a run or from a file of vectors: which rows come from where, and what
-stays."""
+"""Training that starts from a run or a file of vectors: from where each row is taken, and which
+rows stay fixed."""
 
 from pathlib import Path
 

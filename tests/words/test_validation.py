@@ -1,5 +1,5 @@
-"""`valid` for word vectors: what a run tells of another text, and that it does not change what the
-run learns."""
+"""`valid` for word vectors: the figures that a run reports for another text, and that measuring
+does not change what the run learns."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ RUNS = {
 
 @pytest.fixture
 def valid(folder: Path, zipf_lines) -> str:
-    """50 lines as the corpus has them, some 900 words and 7 unknown ones."""
+    """Returns 50 lines like those of the corpus, with about 900 words and 7 unknown ones."""
     lines = [list(reversed(line)) for line in zipf_lines[:50]]
     lines[3:4] = [["unheard"] * 7 + ["w1"]]
     write_corpus(folder / "valid.txt", lines)
@@ -56,7 +56,7 @@ def lines_of(path: str) -> list[dict]:
 
 
 class Told(SilentReporter):
-    """Keeps what people would read."""
+    """Records the messages to people."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []

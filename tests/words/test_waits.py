@@ -1,5 +1,5 @@
-"""How often a batch of the autograd engine waits for a GPU, counted without one; and that the ways
-it goes there lead to the same numbers."""
+"""How often a batch of the autograd engine waits for a GPU, counted without one; and that the code
+paths for a GPU compute the same numbers."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Windows made by tensors against a plain loop over words, and against the fused kernel's own
-reader."""
+"""Windows computed with tensors, compared with a plain loop over words and with the reader of the
+fused kernel."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ EVERY = np.uint32(2**32 - 1)
 
 
 def expected_windows(ids, keep, start, stop, key, window, max_sentence, reach_of):
-    """[(target position, its word, [context words])] by a loop over the stream; and words read,
-    rare, dropped."""
+    """Returns [(target position, its word, [context words])], computed by a loop over the stream,
+    and the numbers of words read, rare and dropped."""
     sentences, kept = [], []  # of all positions; surviving positions
     number = piece = 0
     for position in range(
@@ -58,7 +58,7 @@ def expected_windows(ids, keep, start, stop, key, window, max_sentence, reach_of
 
 
 def windows_of(reader, start, stop, key, own, batch):
-    """The same from the reader, `batch` targets at a time; and the Windows."""
+    """Returns the same from the reader, `batch` targets at a time, and the Windows."""
     windows = reader.read(start, stop, key, own)
     contexts: dict[int, list[int]] = {place: [] for place in range(windows.first, windows.last)}
     for at in range(0, windows.trained, batch):

@@ -1,5 +1,5 @@
-"""Tests for the day a GPU is there: `make gpu`. Where TRITON_INTERPRET=1 is set, the same tests run
-on the CPU in tiny sizes, so that they do not fail for silly reasons on that day."""
+"""Tests that need a GPU: `make gpu`. If TRITON_INTERPRET=1 is set, the same tests run on the CPU in
+tiny sizes, so that mistakes in the tests themselves are found without a GPU."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tests.gpu.conftest import INTERPRETED
 
 
 def pytest_ignore_collect(config: pytest.Config) -> bool | None:
-    """They import Triton: only who asks for them has to have it."""
+    """Ignores these files unless they are asked for, because they import Triton."""
     return True if "not gpu" in config.option.markexpr else None
 
 
 @pytest.fixture(scope="session")
 def device() -> str:
-    """Where the tensors are."""
+    """Returns the device of the tensors."""
     if INTERPRETED:
         return "cpu"
     if not torch.cuda.is_available():
@@ -28,7 +28,7 @@ def device() -> str:
 
 @pytest.fixture(autouse=True, scope="package")
 def exact_products() -> Iterator[None]:
-    """What is compared with the CPU is multiplied in float32."""
+    """Makes products float32 if they are compared with those of a CPU."""
     before = torch.backends.cuda.matmul.allow_tf32
     torch.backends.cuda.matmul.allow_tf32 = False
     yield

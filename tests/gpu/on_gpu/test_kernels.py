@@ -1,5 +1,5 @@
-"""The kernels on the GPU: with one program, window by window, what the definition says in float64,
-for every loss and model; with many, as good a loss."""
+"""The kernels on a GPU, for every loss and model: one program trains as the definition in float64,
+window by window; many programs reach as good a loss."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Launch = Callable[..., Tensor]
 
 
 def on(device: str, precision: str) -> Launch:
-    """Launches with tables and text on the device, and brings the tables back."""
+    """Launches with tables and text on the device, and copies the tables back."""
 
     def moved(parts: Any) -> Any:
         return type(parts)(*(each if each is None else each.to(device) for each in parts))
@@ -96,8 +96,8 @@ def test_fewer_bits(
 
 
 def test_many_programs_add_up(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a step the loss does not depend on how the targets are cut, nor do the tables
-    change."""
+    """With a learning rate of 0 the loss does not depend on how the targets are cut, and the tables
+    do not change."""
     monkeypatch.setattr(definition, "train_windows", on(device, "ieee"))
     ids, counts = random_text(4 * WORDS, 30, 12)
     case = definition.make_case(ids, counts, **SMALL)

@@ -1,4 +1,5 @@
-"""Language models on a GPU: how often a step waits for it, and the same numbers as on a CPU."""
+"""Language models on a GPU: how often a step waits for the GPU, and that the numbers equal those of
+a CPU."""
 
 from __future__ import annotations
 

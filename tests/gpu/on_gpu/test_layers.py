@@ -1,4 +1,4 @@
-"""Every output layer on the GPU: value and gradients are those of the CPU, with the same noise
+"""Every output layer on a GPU: value and gradients equal those on the CPU with the same noise
 words."""
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ TYPES = [torch.float64] if INTERPRETED else [torch.float32, torch.float64]
 
 
 def fix_noise(layer: OutputLayer, hidden: Tensor, device: str) -> None:
-    """What the layer draws is drawn now, on the CPU."""
+    """Draws the layer's noise words now, on the CPU, for all later calls."""
     torch.manual_seed(5)
     for part in layer.modules():
         if hasattr(part, "draw"):
@@ -29,7 +29,7 @@ def fix_noise(layer: OutputLayer, hidden: Tensor, device: str) -> None:
 
 
 def found(name: str, device: str, dtype: torch.dtype) -> list[Tensor]:
-    """The loss, its gradients, nll and log_prob."""
+    """Returns the loss, its gradients, nll and log_prob."""
     hidden, target = make_batch("cpu", dtype=dtype)
     layer = make_layer(name, "cpu", dtype)
     fix_noise(layer, hidden, device)

@@ -1,5 +1,5 @@
-"""Whole runs on the GPU: they learn what the CPU's learn, go on on the other device and back, and
-end in a sentence where they cannot begin."""
+"""Whole runs on a GPU: they learn what runs on a CPU learn, can be resumed on the other device and
+back, and end with a message if they cannot begin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Windows are the same wherever they are formed, and however the ids come to the device."""
+"""Windows are the same on every device, and however the ids are copied to it."""
 
 from __future__ import annotations
 

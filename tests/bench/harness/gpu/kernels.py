@@ -53,16 +53,8 @@ class Made:
     ) -> Callable[[], object]:
         """What launches the kernel on all windows."""
         engine, windows = self.engine, self.read()
-        given = (
-            engine._variant,
-            engine._parameters,
-            engine._selection,
-            engine._damped(LR),
-            windows,
-            LR,
-            7,
-        )
-        return lambda: launch.train_windows(*given, programs, tuning)
+        tables = engine._variant, engine._parameters, engine._selection, engine._damped(LR)
+        return lambda: launch.train_windows(*tables, windows, LR, 7, programs, tuning)
 
 
 @cache

@@ -214,8 +214,8 @@ def clean_up(path: Path) -> None:
 
 
 def is_special(path: str | os.PathLike[str]) -> bool:
-    """Returns whether `path` is a device, a FIFO, a socket or the name of an open file: none of them
-    can be replaced."""
+    """Returns whether `path`, a device, a FIFO, a socket or the name of an open file, cannot be
+    replaced."""
     if _DESCRIPTOR.fullmatch(os.path.abspath(path)):
         return not os.path.isdir(path)
     return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)

@@ -87,7 +87,7 @@ def test_a_file_named_twice_is_read_twice_with_a_warning(folder):
         (["qqqqqqqqq"], "no such corpus: qqqqqqqqq; check the path"),
         (
             ["the king\nthe queen"],
-            r"^no such corpus: 'the king\\nthe queen'; .* list of its lines$",
+            r"^no such corpus: 'the king\\nthe queen'; .* list of lines, or on stdin",
         ),
         (["nowhere/b.txt"], r"no such corpus: nowhere/b\.txt \(nowhere: No such file"),
         (["b.txt/c"], r"no such corpus: b\.txt/c \(b\.txt: Not a directory\)"),

@@ -195,7 +195,7 @@ def _not_found(argument: str) -> str:
         return f"no such corpus: {argument} ({folder}: {error.strerror})"
     near = difflib.get_close_matches(name, names, n=1)
     if not near and len(name.split()) > 2:
-        remedy = "check the path, or, if it is a text, pass a list of its lines"
+        remedy = "check the path; a text is passed as a list of lines, or on stdin (-)"
         return f"no such corpus: {shown(argument)}; {remedy}"
     hint = f"; did you mean {os.path.join(folder, near[0])}?" if near else "; check the path"
     return f"no such corpus: {argument}{hint}"

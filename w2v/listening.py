@@ -49,7 +49,7 @@ class Listener(SilentReporter):
     def warn(self, text: str) -> None:
         frame: FrameType | None = sys._getframe()
         level = 1
-        while frame and frame.f_globals["__name__"].partition(".")[0] == "w2v":
+        while frame and str(frame.f_globals.get("__name__")).partition(".")[0] == "w2v":
             frame, level = frame.f_back, level + 1
         warnings.warn(text, UserWarning, stacklevel=level - 1 if frame is None else level)
 

@@ -119,6 +119,15 @@ def test_a_callback_may_go_elsewhere(output: str, monkeypatch: pytest.MonkeyPatc
         assert longer.path == here / output and longer.summary["epochs_done"] == 3
 
 
+def test_code_without_a_module() -> None:
+    """Warnings name the caller's line, even if the caller was run by exec."""
+    names: dict[str, Any] = {}
+    with pytest.warns(UserWarning, match="invalid UTF-8|U\\+FFFD"):
+        exec("import w2v; run = w2v.train([b'a b \\xff'] * 9, dim=2, min_count=1, sample=0)", names)
+    del names["__builtins__"]
+    assert "__name__" not in names and len(names["run"].vectors) == 3
+
+
 def broken() -> Iterator[str]:
     yield from LINES
     raise OSError(5, "the line is dead")

@@ -79,7 +79,7 @@ def test_vectors_are_read_back_bit_for_bit(
         (["similarity", "v.bin", "king"], "'king'"),
         (["similarity", "v.bin", "king", "quen"], "queen"),
         (["similarity", "v.bin", "king", "man", "queen"], "pair"),
-        (["odd-one-out", "v.bin", "king", "man"], "three words"),
+        (["odd-one-out", "v.bin", "king", "man"], "three words, not 'king man'"),
         (["vectors", "v.bin", "quen"], "queen"),
         (["vectors", "-", "-"], "only one stdin"),
         (["nearest", "v.bin", "king", "--method", "sub"], "--method sub"),

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,28 @@ def test_export_to_a_device_or_pipe_writes_into_it(
         assert process("export", model, "-o", "pipe", "--format", "text").returncode == 0
         got, _ = reader.communicate(timeout=300)
     assert got.startswith("8 5\n")
+
+
+def test_files_that_are_open_already(model: str, tmp_path: Path) -> None:
+    """/dev/stdout and >(program) name open files: results are added to what these hold, without the
+    name of the file."""
+    (tmp_path / "c.txt").write_text("b a b\n")
+    text, count = "export v.bin --format text -o", "vocab c.txt --min-count 1 -q -o"
+    for line, expected in (
+        (f"{text} /dev/stdout | head -1", "8 5\n"),
+        (f"{count} /dev/stdout | cat", "b\t2\na\t1\n"),
+        (f"echo first > log; {count} /dev/stdout >> log; cat log", "first\nb\t2\na\t1\n"),
+        (f"exec 7> log; {count} /dev/fd/7; cat log", "/dev/fd/7\nb\t2\na\t1\n"),
+    ):
+        script = line.replace(text, f"$W2V {text}").replace(count, f"$W2V {count}")
+        done = subprocess.run(
+            ["bash", "-c", script],
+            cwd=tmp_path,
+            env=environment({"W2V": f"{sys.executable} -m w2v"}),
+            capture_output=True,
+            text=True,
+        )
+        assert (done.stdout, done.stderr) == (expected, "")
 
 
 def test_a_run_directory_of_a_newer_version(w2v: Run, corpus: str, tmp_path: Path) -> None:

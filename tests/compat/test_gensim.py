@@ -145,8 +145,9 @@ class TestTraining:
         for given in ({}, {"epochs": 1}, {"total_examples": 1}):
             with pytest.raises(ValueError, match="needs epochs="):
                 model.train(sentences, **given)
-        with pytest.raises(TypeError, match="generator"):
-            Word2Vec(line for line in sentences)
+        for once in ((line for line in sentences), iter(sentences), map(list, sentences)):
+            with pytest.raises(TypeError, match="only once"):
+                Word2Vec(once)
         with pytest.raises(TypeError, match="either sentences or corpus_file"):
             model.build_vocab()
 

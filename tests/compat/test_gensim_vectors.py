@@ -130,8 +130,56 @@ class TestKeyedVectors:
                 evaluate(tmp_path / wrong)
 
     def test_p_values_are_those_of_the_t_test(self):
-        """Figures of scipy.stats.pearsonr."""
+        """Figures of scipy.stats.beta(n / 2 - 1, n / 2 - 1, loc=-1, scale=2).sf, twice."""
         from w2v.compat.gensim.keyed_vectors import p_value
 
-        for r, n, expected in ((0.5, 10, 0.141111), (-0.3, 100, 2.42546e-3), (0.2, 3, 0.871811)):
-            assert p_value(r, n) == pytest.approx(expected, rel=1e-3)
+        for r, n, expected in (
+            (0.3, 4, 0.7),
+            (0.2, 3, 0.8718115663020501),
+            (0.5, 10, 0.14111328125),
+            (-0.13377225238735738, 79, 0.23986133171452131),
+            (-0.3, 100, 2.4257334625830294e-3),
+        ):
+            assert p_value(r, n) == pytest.approx(expected, rel=1e-6)
+
+
+class TestPartsOfTheRows:
+    """Methods that rank some of the rows, or rows without a direction."""
+
+    def test_rows_from_a_start_to_an_end(self, wv):
+        cosine = ROWS @ ROWS[0] / np.linalg.norm(ROWS, axis=1) / np.linalg.norm(ROWS[0])
+        some = wv.most_similar("king", topn=2, clip_start=2, clip_end=4)
+        assert some == [(WORDS[i], pytest.approx(cosine[i], rel=1e-5)) for i in (2, 3)]
+        assert wv.most_similar("queen", clip_start=1, clip_end=2) == []
+        np.testing.assert_allclose(
+            wv.most_similar("king", topn=None, clip_start=3), cosine[3:], rtol=1e-5
+        )
+        assert wv.most_similar("king", restrict_vocab=0) == wv.most_similar("king")
+        asked = ["king", "woman"], ["man"]
+        of_all = dict(wv.most_similar_cosmul(*asked))
+        (first,) = wv.most_similar_cosmul(*asked, restrict_vocab=3)
+        assert first == ("queen", pytest.approx(of_all["queen"], rel=1e-5))
+
+    def test_rows_of_zeros(self, wv):
+        """Two vectors have the cosine 0 if one is zeros, and no such row displaces another."""
+        wv.add_vectors(["none", "nil"], np.zeros((2, 3)))
+        assert wv.similarity("king", "none") == wv.similarity("nil", "none") == 0
+        assert wv.distance("king", "none") == 1 and wv.n_similarity(["none"], ["king", "man"]) == 0
+        for best in (wv.most_similar, wv.most_similar_cosmul):
+            ranked = [key for key, _ in best("king", topn=4)]
+            assert sorted(ranked) == sorted(WORDS[1:])
+            assert [key for key, _ in best("king", topn=6)][4:] == ["none", "nil"]
+
+    def test_in_the_order_of_the_counts(self, wv):
+        wv.set_vecattr("woman", "count", 10)
+        wv.set_vecattr("king", "count", 6)
+        before = wv.most_similar("king")
+        wv.sort_by_descending_frequency()
+        assert wv.index_to_key == ["woman", "queen", "man", "king", "paris"]
+        np.testing.assert_array_equal(wv.vectors, ROWS[[3, 1, 2, 0, 4]])
+        assert wv.get_index("king") == 3 and wv.get_vecattr("woman", "count") == 10
+        assert sorted(wv.most_similar("king")) == sorted(before)
+
+    def test_a_new_vector_and_its_index(self, wv):
+        assert wv.add_vector("oslo", np.ones(3)) == 5 and wv.add_vector("king", np.ones(3)) == 0
+        np.testing.assert_array_equal(wv.word_vec("king"), ROWS[0])

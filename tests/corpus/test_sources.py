@@ -85,6 +85,10 @@ def test_a_file_named_twice_is_read_twice_with_a_warning(folder):
         (["b.text"], r"no such corpus: b\.text; did you mean b\.txt\?"),
         (["a/z.tx"], r"no such corpus: a/z\.tx; did you mean a/z\.txt\?"),
         (["qqqqqqqqq"], "no such corpus: qqqqqqqqq; check the path"),
+        (
+            ["the king\nthe queen"],
+            r"^no such corpus: 'the king\\nthe queen'; .* list of lines, or on stdin",
+        ),
         (["nowhere/b.txt"], r"no such corpus: nowhere/b\.txt \(nowhere: No such file"),
         (["b.txt/c"], r"no such corpus: b\.txt/c \(b\.txt: Not a directory\)"),
         (["*.tsv"], r"\*\.tsv matches no file"),

@@ -21,7 +21,7 @@ from itertools import islice
 from typing import Any, BinaryIO, cast
 
 from w2v.errors import InputError
-from w2v.system.files import check_writable
+from w2v.system.files import check_writable, is_special
 from w2v.system.json import plain
 
 Cell = str | int | float | None
@@ -118,7 +118,12 @@ def file_to_write(output: str | None, *, overwrite: bool) -> str | None:
 
 
 def print_written(output: str, json: bool, **facts: object) -> None:
-    """Prints the name of a file that was written, with `json` as an object with `facts`."""
+    """Prints the name of a file that was written, with `json` as an object with `facts`; nothing if
+    the file is stdout itself."""
+    if sys.stdout is not None and is_special(output):
+        with suppress(OSError, ValueError):  # no descriptor in a notebook
+            if os.path.samestat(os.stat(output), os.fstat(sys.stdout.fileno())):
+                return
     print_json({"output": output, **facts}) if json else print_line(output)
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from w2v.corpus.hub import pinned
-from w2v.errors import InputError, RunError
+from w2v.errors import InputError, RunError, shown
 from w2v.system import compression
 from w2v.system.files import HUB
 from w2v.system.json import read_object
@@ -194,6 +194,9 @@ def _not_found(argument: str) -> str:
     except OSError as error:
         return f"no such corpus: {argument} ({folder}: {error.strerror})"
     near = difflib.get_close_matches(name, names, n=1)
+    if not near and len(name.split()) > 2:
+        remedy = "check the path; a text is passed as a list of lines, or on stdin (-)"
+        return f"no such corpus: {shown(argument)}; {remedy}"
     hint = f"; did you mean {os.path.join(folder, near[0])}?" if near else "; check the path"
     return f"no such corpus: {argument}{hint}"
 

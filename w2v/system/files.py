@@ -20,6 +20,7 @@ from w2v.errors import InputError, RunError, shown
 
 HUB = "hf://"  # prefix of an address on the hub, as opposed to a path
 WORKING_DIRECTORY_GONE = "the working directory no longer exists; change to another directory"
+_DESCRIPTOR = re.compile("/dev/(std(in|out|err)|fd/[0-9]+)|/proc/(self|[0-9]+)/fd/[0-9]+")
 _UMASK = threading.Lock()  # the umask, which all threads share, can be read only by setting it
 
 
@@ -130,13 +131,14 @@ def atomic_file(path: str | os.PathLike[str], *, follow: bool = True) -> Iterato
     """Opens a binary file for writing that becomes `path` at the end of the block, or is removed if
     the block raises. Raises RunError if it cannot be written (full disk, missing permissions).
 
-    A symbolic link is followed. A device or a pipe is written to directly, since it cannot be
-    replaced. With `follow=False`, the new file replaces any of these.
+    A symbolic link is followed. A device, a pipe or an open file (/dev/stdout) is written to
+    directly, since it cannot be replaced. With `follow=False`, the new file replaces any of these.
     """
-    target = Path(os.path.realpath(path) if follow else path)
+    special = follow and is_special(path)  # asked first: the real path of a pipe is no path
+    target = Path(os.path.realpath(path) if follow and not special else path)
     with _reported(target):
-        if follow and is_special(target):
-            with open(target, "wb") as device:
+        if special:
+            with open(target, "ab") as device:  # >> must not lose what the file holds
                 yield device
             return
         descriptor, temporary = tempfile.mkstemp(".tmp", f".{target.name}.", target.parent)
@@ -212,7 +214,10 @@ def clean_up(path: Path) -> None:
 
 
 def is_special(path: str | os.PathLike[str]) -> bool:
-    """Returns whether `path` is a device, a FIFO or a socket, which cannot be replaced."""
+    """Returns whether `path`, a device, a FIFO, a socket or the name of an open file, cannot be
+    replaced."""
+    if _DESCRIPTOR.fullmatch(os.path.abspath(path)):
+        return not os.path.isdir(path)
     return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
 
 

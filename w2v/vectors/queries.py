@@ -230,7 +230,8 @@ def odd_one_out(vectors: WordRows, words: Sequence[str]) -> str:
     """Returns the word that fits the others least: the one with the lowest cosine to the mean of
     the unit vectors of all words."""
     if isinstance(words, str) or len(words) < 3:
-        raise QueryError("finding the odd one out needs at least three words")
+        few = shown(words if isinstance(words, str) else " ".join(map(str, words)))
+        raise QueryError(f"finding the odd one out needs at least three words, not {few}")
     check_words(vectors, words)
     unit = vectors.unit_of(words)
     blank = np.flatnonzero(~unit.any(axis=1))

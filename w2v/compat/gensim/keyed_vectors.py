@@ -51,6 +51,8 @@ class KeyedVectors(Storage):
         positive: Any = None,
         negative: Any = None,
         topn: int | None = 10,
+        clip_start: int = 0,
+        clip_end: int | None = None,
         restrict_vocab: int | None = None,
     ) -> Any:
         if topn is not None and topn < 1:
@@ -60,29 +62,40 @@ class KeyedVectors(Storage):
         keys, weights = [key for key, _ in pairs], [weight for _, weight in pairs]
         mean = self.get_mean_vector(keys, weights, post_normalize=True, ignore_missing=False)
         self.fill_norms()
-        scores = (self.vectors[:restrict_vocab] @ mean) / self.norms[:restrict_vocab]
-        return self._best(scores, keys, topn)
+        rows = slice(0, restrict_vocab) if restrict_vocab else slice(clip_start, clip_end or None)
+        scores = (self.vectors[rows] @ mean) / self.norms[rows]
+        return self._best(scores, keys, topn, rows.indices(len(self))[0])
 
     def most_similar_cosmul(
-        self, positive: Any = None, negative: Any = None, topn: Any = 10
+        self,
+        positive: Any = None,
+        negative: Any = None,
+        topn: Any = 10,
+        restrict_vocab: int | None = None,
     ) -> Any:
+        """Unlike gensim, scales vectors of the query to length 1, and obeys `restrict_vocab`."""
         above, below = _listed(positive), _listed(negative)
         if not above:
             raise ValueError("cannot compute the similarity to no words")
         self.fill_norms()
+        rows = slice(0, restrict_vocab or None)
 
         def product(keys: list[Any]) -> Any:
             unit = [self.get_vector(k, norm=True) if is_key(k) else _unit(k) for k in keys]
-            return np.prod([(1 + self.vectors @ x / self.norms) / 2 for x in unit], axis=0)
+            cosines = [self.vectors[rows] @ x / self.norms[rows] for x in unit]
+            return np.prod([(1 + cosine) / 2 for cosine in cosines], axis=0)
 
         return self._best(product(above) / (product(below) + COSMUL_EPSILON), above + below, topn)
 
-    def _best(self, scores: np.ndarray, keys: list[Any], topn: int | None) -> Any:
+    def _best(self, scores: np.ndarray, keys: list[Any], topn: int | None, start: int = 0) -> Any:
+        """Returns the `topn` keys with the highest scores, of rows from `start` on, without `keys`;
+        NaN, the score of a row of zeros, comes last."""
         if topn is None:
             return scores
         rows = {self.get_index(key) for key in keys if is_key(key) and self._unseen(key) is None}
-        best = top(scores, int(topn) + len(rows))
-        return [(self.index_to_key[i], float(scores[i])) for i in best if i not in rows][:topn]
+        best = top(np.where(np.isnan(scores), -np.inf, scores), int(topn) + len(rows))
+        named = [(self.index_to_key[start + i], float(scores[i]), start + i) for i in best]
+        return [(key, score) for key, score, row in named if row not in rows][:topn]
 
     def similar_by_key(self, key: Any, topn: Any = 10, restrict_vocab: Any = None) -> Any:
         return self.most_similar([key], topn=topn, restrict_vocab=restrict_vocab)
@@ -118,6 +131,8 @@ class KeyedVectors(Storage):
     def rank(self, key1: Any, key2: Any) -> int:
         return len(self.closer_than(key1, key2)) + 1
 
+    words_closer_than = closer_than
+
     def rank_by_centrality(self, words: Sequence[Any], use_norm: bool = True) -> list[Any]:
         known = [word for word in words if word in self]
         if len(known) < len(words):
@@ -137,8 +152,9 @@ class KeyedVectors(Storage):
         near: float = sum(x for _, x in self.most_similar(wa, topn=topn))
         return self.similarity(wa, wb) / near
 
-    def vectors_for_all(self, keys: Iterable[Any]) -> KeyedVectors:
-        known = [key for key in dict.fromkeys(keys) if key in self]
+    def vectors_for_all(self, keys: Iterable[Any], allow_inference: bool = True) -> KeyedVectors:
+        has = self.__contains__ if allow_inference else self.has_index_for
+        known = [key for key in dict.fromkeys(keys) if has(key)]
         selected = KeyedVectors(self.vector_size, self.vectors.dtype)
         selected.add_vectors(known, self[known])
         return selected
@@ -173,8 +189,14 @@ class KeyedVectors(Storage):
         return right / max(1, right + wrong), results
 
     def evaluate_word_pairs(
-        self, pairs: Any, restrict_vocab: int = 300000, case_insensitive: bool = True
+        self,
+        pairs: Any,
+        delimiter: str = "\t",
+        encoding: str = "utf8",
+        restrict_vocab: int = 300000,
+        case_insensitive: bool = True,
     ) -> tuple[tuple[float, float], tuple[float, float], float]:
+        """The delimiter is detected; the file must be UTF-8."""
         loaded = load_set(pairs)
         if not isinstance(loaded, SimilaritySet):
             raise ValueError(f"{pairs} holds analogies, not pairs of words with scores")
@@ -208,13 +230,15 @@ def _unit(vector: np.ndarray) -> np.ndarray:
 
 
 def _cosine(x: np.ndarray, y: np.ndarray) -> float:
+    """Returns the cosine, 0 if a vector is zeros."""
     x, y = x.astype(np.float64), y.astype(np.float64)
-    return float(x @ y / np.sqrt((x @ x) * (y @ y)))
+    return float(x @ y / (np.sqrt((x @ x) * (y @ y)) or 1.0))
 
 
 def p_value(r: float, n: int) -> float:
     """Returns the two-sided p of a correlation r of n pairs. If the true correlation is 0, the
     density of arcsin r is proportional to cos^(n-3)."""
     angles = (np.linspace(start, np.pi / 2, 20001) for start in (np.arcsin(abs(r)), 0.0))
-    areas = [float(np.cos(t) ** (n - 3) @ np.ones(len(t)) * (t[1] - t[0])) for t in angles]
+    heights = [(np.cos(t) ** max(0, n - 3), t[1] - t[0]) for t in angles]
+    areas = [float((h[1:] + h[:-1]).sum() * step) for h, step in heights]  # by trapezoids
     return areas[0] / areas[1] if n > 2 else 1.0

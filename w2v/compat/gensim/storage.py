@@ -88,6 +88,8 @@ class Storage:
         row.setflags(write=False)
         return row  # type: ignore[no-any-return]
 
+    word_vec = get_vector
+
     def get_vecattr(self, key: Any, attr: str) -> Any:
         return self.expandos[attr][self.get_index(key)]
 
@@ -116,7 +118,17 @@ class Storage:
             self.expandos[name][:start] = values if len(values) == start else 0
         self.norms = None
 
-    add_vector = add_vectors
+    def add_vector(self, key: str, vector: Any) -> int:
+        """Adds a key unless it is present. Returns its index."""
+        self.add_vectors([key], [vector])
+        return self.get_index(key)
+
+    def sort_by_descending_frequency(self) -> None:
+        order = np.argsort(-self.expandos["count"], kind="stable")
+        self.index_to_key = [self.index_to_key[row] for row in order]
+        self.key_to_index = {key: row for row, key in enumerate(self.index_to_key)}
+        self.vectors, self.norms = self.vectors[order], None
+        self.expandos = {name: values[order] for name, values in self.expandos.items()}
 
     def fill_norms(self, force: bool = False) -> None:
         if self.norms is None or force:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import GeneratorType
 from typing import Any
 
 import numpy as np
@@ -90,8 +89,8 @@ class Word2Vec:
         self.wv = KeyedVectors(vector_size)
         self._output: dict[str, np.ndarray] = {}
         if sentences is not None or corpus_file is not None:
-            if isinstance(sentences, GeneratorType):
-                raise TypeError("sentences are read twice, a generator only once: give a list")
+            if isinstance(sentences, Iterator):
+                raise TypeError("sentences are read twice, an iterator only once: give a list")
             self.build_vocab(sentences, corpus_file, trim_rule=trim_rule)
             count = self.corpus_count
             self.train(sentences, corpus_file, count, epochs=epochs, callbacks=callbacks)

@@ -115,9 +115,9 @@ def _converted(named: Iterable[Named], problems: list[str]) -> _Given:
             refused.add(name)
             continue
         given.values.pop(name, None)
-        given.names[name] = where
+        given.names.pop(name, None)
         if converted is not None:
-            given.values[name] = converted
+            given.values[name], given.names[name] = converted, where
     if not given.values.get("corpus") and "corpus" not in refused:
         problems.append("no corpus: give a text file, a folder, or - for standard input")
     return given

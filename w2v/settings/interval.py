@@ -1,10 +1,12 @@
 """Parses values of settings: intervals in time (30s, 5m, 2h) or words (500k, 2M, 1G), counts (2M),
-ranges of lengths (3-6) and devices."""
+ranges of lengths (3-6), cutoffs and devices. A ValueError says what the value is not; the caller
+adds the value."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 WORDS = {"k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9}
@@ -32,7 +34,7 @@ def parse_interval(text: str) -> Interval:
         if amount > 0:
             return Interval(amount, unit in WORDS)
     remedy = "give a time such as 30s, 5m or 2h, or words such as 500k or 2M"
-    raise ValueError(f"{text!r} is not an interval: {remedy}")
+    raise ValueError(f"is not an interval: {remedy}")
 
 
 def checked_interval(text: str) -> str:
@@ -51,7 +53,7 @@ def checked_device(text: str) -> str:
     """Returns `text` unchanged if it is the name of a device, else raises ValueError."""
     if re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,4})?", text):
         return text
-    raise ValueError(f"{text} is not one of auto, cpu, cuda, cuda:N")
+    raise ValueError("is not one of auto, cpu, cuda, cuda:N")
 
 
 def checked_subwords(text: str) -> str:
@@ -62,4 +64,13 @@ def checked_subwords(text: str) -> str:
     if re.fullmatch("[0-9]{1,9}", text.strip()):
         return str(int(text))
     remedy = "give the shortest and the longest, such as 3-6 (lm: how many, such as 8000)"
-    raise ValueError(f"{text!r} is not a range of lengths: {remedy}")
+    raise ValueError(f"is not a range of lengths: {remedy}")
+
+
+def checked_cutoffs(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Returns whole numbers that ascend from 1 or more, in plain digits, or raises ValueError."""
+    if all(re.fullmatch("[0-9]{1,18}", text) for text in texts):
+        numbers = [0, *map(int, texts)]
+        if all(low < high for low, high in pairwise(numbers)):
+            return tuple(map(str, numbers[1:]))
+    raise ValueError("are not whole numbers that ascend from 1 or more, such as 2000,10000")

@@ -171,6 +171,7 @@ class AdaptiveOptions(LossOptions):
     cutoffs: tuple[str, ...] = setting(
         (),
         "first id of each cluster, ascending; by default a cost model chooses them",
+        low=1,
         read=checked_cutoffs,
     )
     div_value: float = setting(

@@ -204,6 +204,11 @@ def _notes(config: Config, loss: LossEntry, given: _Given) -> list[str]:
     else:
         notes += language_model.notes(config.lm.arch, given.values, given.names)
         notes += given.note(groups.WORD_VECTORS_ONLY, f"by `model` {model}")
+        if config.training.optimizer != "adamw":
+            why = f"by `optimizer` {config.training.optimizer} (only by adamw)"
+            notes += given.note(["weight_decay"], why)
+    if config.output.overwrite and config.output.output is None:
+        notes += given.note(["overwrite"], "without `output`: a new name is chosen")
     if config.corpus.vocab is not None:
         notes += given.note(groups.CHOOSE_WORDS, "with `vocab`, which lists the words to keep")
     if config.only_vectors and not config.model.ngram_lengths:

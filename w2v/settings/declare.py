@@ -29,6 +29,7 @@ Value = int | float | bool | str | tuple[str, ...] | None
 AUTO: Any = object()  # a default that depends on other settings, see `w2v.settings.resolve`
 
 _KEY = "w2v.setting"
+_SETTINGS: dict[type, dict[str, Setting]] = {}  # by class: a run asks some hundred times
 _WORDS_FOR_BOOL = dict.fromkeys(("true", "yes", "on", "1"), True)
 _WORDS_FOR_BOOL |= dict.fromkeys(("false", "no", "off", "0"), False)
 
@@ -54,6 +55,7 @@ class Setting:
     or_number: bool = False  # whether a finite number is allowed besides `choices`
     # converts a string (kind "words": a tuple), or raises ValueError that says what it is not
     read: Callable[[Any], Any] | None = None
+    pattern: str | None = None  # a regular expression of the strings that `read` takes
     or_file: str | None = None  # extension of files allowed besides `choices`
     path: str = ""  # "read" or "written", if the value names a file or a folder
     flag: bool = True  # whether it is a command-line option (the corpus is an argument)
@@ -82,6 +84,12 @@ class Setting:
             return f"{_plain(self.low)} to {_plain(high)}"
         limits = ("above {}", self.above), ("{} or more", self.low), ("at most {}", high)
         return ", ".join(text.format(_plain(limit)) for text, limit in limits if limit is not None)
+
+    @property
+    def limits_text(self) -> str:
+        """The allowed values, "line | paragraph", or their range; "" if unlimited."""
+        others = ["a number"] * self.or_number + [f"a {self.or_file} file"] * bool(self.or_file)
+        return " | ".join((*(self.choices or ()), *others)) or self.range_text
 
     @property
     def allowed(self) -> str:
@@ -186,7 +194,9 @@ def setting(default: Any, help: str, **facts: Any) -> Any:
 def settings_of(cls: type) -> dict[str, Setting]:
     """Returns the settings of a dataclass by name, in order of declaration. Its module must import
     annotations from __future__, since kinds are parsed from the text of the annotations."""
-    settings = {}
+    if cls in _SETTINGS:
+        return _SETTINGS[cls]
+    settings = _SETTINGS[cls] = dict[str, Setting]()
     for field in dataclasses.fields(cls):
         if _KEY in field.metadata:
             kind, *others = str(field.type).split(" | ")

@@ -8,6 +8,11 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 
+# regular expressions, also for the JSON Schema
+INTERVAL = r"[0-9]{1,15}(?:\.[0-9]{1,9})? ?[smhkKMG]"
+COUNT = "[0-9]{1,15} ?[kKMG]?"
+DEVICE = "auto|cpu|cuda(?::[0-9]{1,4})?"
+SUBWORDS = "[0-9]{1,2} ?- ?[0-9]{1,2}|[0-9]{1,9}"
 SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 WORDS = {"k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9}
 
@@ -27,9 +32,8 @@ class Interval:
 def parse_interval(text: str) -> Interval:
     """Parses an interval, or raises ValueError. The case of the unit matters: m is minutes, M is
     millions of words."""
-    match = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?([smhkKMG])", text.strip())
-    if match:
-        number, unit = float(match[1]), match[2]
+    if re.fullmatch(INTERVAL, text := text.strip()):
+        number, unit = float(text[:-1]), text[-1]
         amount = round(number * WORDS[unit]) if unit in WORDS else number * SECONDS[unit]
         if amount > 0:
             return Interval(amount, unit in WORDS)
@@ -45,24 +49,24 @@ def checked_interval(text: str) -> str:
 
 def parse_count(text: str) -> int:
     """Parses a whole number, such as 2000000 or 2M, or raises ValueError."""
-    match = re.fullmatch(r"([0-9]{1,15}) ?([kKMG])", text.strip())
-    return int(match[1]) * WORDS[match[2]] if match else int(text)
+    text = text.strip()
+    has_unit = re.fullmatch(COUNT, text) and text[-1] in WORDS
+    return int(text[:-1]) * WORDS[text[-1]] if has_unit else int(text)
 
 
 def checked_device(text: str) -> str:
     """Returns `text` unchanged if it is the name of a device, else raises ValueError."""
-    if re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,4})?", text):
+    if re.fullmatch(DEVICE, text):
         return text
     raise ValueError("is not one of auto, cpu, cuda, cuda:N")
 
 
 def checked_subwords(text: str) -> str:
     """Normalizes a range of lengths ("3-6") or a number ("8000"), or raises ValueError."""
-    match = re.fullmatch(r"([0-9]{1,2}) ?- ?([0-9]{1,2})", text.strip())
-    if match and 1 <= int(match[1]) <= int(match[2]):
-        return f"{int(match[1])}-{int(match[2])}"
-    if re.fullmatch("[0-9]{1,9}", text.strip()):
-        return str(int(text))
+    if re.fullmatch(SUBWORDS, text := text.strip()):
+        numbers = [int(part) for part in text.split("-")]
+        if len(numbers) == 1 or 1 <= numbers[0] <= numbers[1]:
+            return "-".join(map(str, numbers))
     remedy = "give the shortest and the longest, such as 3-6 (lm: how many, such as 8000)"
     raise ValueError(f"is not a range of lengths: {remedy}")
 

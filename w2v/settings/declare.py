@@ -23,6 +23,7 @@ from typing import Any
 
 from w2v.errors import represented
 from w2v.settings.elsewhere import nearest
+from w2v.settings.interval import PATTERNS
 
 Value = int | float | bool | str | tuple[str, ...] | None
 
@@ -55,12 +56,16 @@ class Setting:
     or_number: bool = False  # whether a finite number is allowed besides `choices`
     # converts a string (kind "words": a tuple), or raises ValueError that says what it is not
     read: Callable[[Any], Any] | None = None
-    pattern: str | None = None  # a regular expression of the strings that `read` takes
     or_file: str | None = None  # extension of files allowed besides `choices`
     path: str = ""  # "read" or "written", if the value names a file or a folder
     flag: bool = True  # whether it is a command-line option (the corpus is an argument)
     metavar: str | None = None
     default_text: str | None = None  # the default as shown in the help
+
+    @property
+    def pattern(self) -> str | None:
+        """A regular expression of the strings that `read` takes."""
+        return None if self.read is None else PATTERNS.get(self.read)
 
     @property
     def option(self) -> str:
@@ -135,8 +140,8 @@ class Setting:
         try:
             return self.read(value)
         except ValueError as error:
-            given = value if isinstance(value, str) else ",".join(value)
-            raise BadValue(f"{where} {_shown(given)} {error}") from None
+            given = _shown(value) if isinstance(value, str) else f"{_shown(', '.join(value))},"
+            raise BadValue(f"{where} {given} {error}") from None
 
     def _to_number(self, value: Any, where: str) -> int | float:
         """Converts a string, or any number but a bool: those of NumPy, fractions and decimals too.

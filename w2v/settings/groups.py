@@ -7,16 +7,7 @@ from dataclasses import dataclass
 
 from w2v.losses.table import LM_LOSS, LOSSES, WORDS_LOSS
 from w2v.settings.declare import AUTO, Setting, setting, settings_of
-from w2v.settings.interval import (
-    COUNT,
-    DEVICE,
-    INTERVAL,
-    SUBWORDS,
-    checked_device,
-    checked_interval,
-    checked_subwords,
-    parse_count,
-)
+from w2v.settings.interval import checked_device, checked_interval, checked_subwords, parse_count
 from w2v.settings.language_model import LanguageModelSettings
 from w2v.system.limits import MAX_DIM
 
@@ -119,7 +110,6 @@ class ModelSettings:
         " 0: none",
         metavar="3-6|N",
         read=checked_subwords,
-        pattern=SUBWORDS,
     )
     buckets: int = setting(
         2_000_000,
@@ -128,7 +118,6 @@ class ModelSettings:
         high=2**30,
         metavar="2M|N",
         read=parse_count,
-        pattern=COUNT,
     )
 
     vectors: str = setting(
@@ -187,7 +176,6 @@ class TrainingSettings:
         low=0,
         metavar="50k|1M",
         read=parse_count,
-        pattern=COUNT,
     )
     engine: str = setting(
         "auto",
@@ -200,7 +188,6 @@ class TrainingSettings:
         "where to train; auto: hogwild on the CPU, the other engines on the first GPU, if any",
         metavar="auto|cpu|cuda[:N]",
         read=checked_device,
-        pattern=DEVICE,
     )
     batch_size: int = setting(  # resolved to 0: chosen by the length of the text
         AUTO,
@@ -259,7 +246,6 @@ class CheckpointSettings:
         metavar="30s|5m|2M",
         default_text="never; s, m, h are time, k, M, G words",
         read=checked_interval,
-        pattern=INTERVAL,
     )
     keep: int = setting(2, "number of latest checkpoints to keep", low=1)
     tensorboard: str | None = setting(

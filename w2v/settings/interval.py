@@ -5,6 +5,7 @@ adds the value."""
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -73,8 +74,17 @@ def checked_subwords(text: str) -> str:
 
 def checked_cutoffs(texts: tuple[str, ...]) -> tuple[str, ...]:
     """Returns whole numbers that ascend from 1 or more, in plain digits, or raises ValueError."""
-    if all(re.fullmatch("[0-9]{1,18}", text) for text in texts):
-        numbers = [0, *map(int, texts)]
-        if all(low < high for low, high in pairwise(numbers)):
-            return tuple(map(str, numbers[1:]))
-    raise ValueError("are not whole numbers that ascend from 1 or more, such as 2000,10000")
+    if not all(re.fullmatch("-?[0-9]{1,18}", text) for text in texts):
+        raise ValueError("they must be whole numbers, such as 2000,10000")
+    numbers = [0, *map(int, texts)]
+    if any(low >= high for low, high in pairwise(numbers)):
+        raise ValueError("they must ascend from 1 or more")
+    return tuple(map(str, numbers[1:]))
+
+
+PATTERNS: dict[Callable[..., object], str] = {
+    checked_interval: INTERVAL,
+    parse_count: COUNT,
+    checked_device: DEVICE,
+    checked_subwords: SUBWORDS,
+}

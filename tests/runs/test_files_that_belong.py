@@ -14,6 +14,7 @@ import pytest
 
 import w2v
 from tests.forks import run
+from w2v.vectors import load_vectors
 
 LINES = [f"{i % 7} {i % 5} {(i * i) % 6}" for i in range(300)]
 SMALL: dict[str, Any] = {"dim": 8, "min_count": 1, "epochs": 1, "threads": 1, "progress": False}
@@ -69,7 +70,7 @@ def test_a_file_of_another_run_is_told_and_used(runs: Path, story: str, names: l
     (sentence,) = said(ours) if different else ("vocab.tsv",)
     assert (names[0] in sentence or names == ["summary.json"]) and "\n" not in sentence
     if names == ["vectors.npy"] and story == "v":
-        assert (w2v.load(ours).matrix == np.load(theirs / "vectors.npy")).all()  # type: ignore[union-attr]
+        assert (load_vectors(ours).matrix == np.load(theirs / "vectors.npy")).all()
 
 
 def test_what_users_change_on_purpose_is_one_line(runs: Path, tmp_path: Path) -> None:

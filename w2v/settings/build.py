@@ -43,6 +43,8 @@ def build_config(
     """Returns the configuration for settings by name (strings or values, None = not given), and a
     YAML file. Raises InputError as `config_of` does, and if the file cannot be used."""
     from_file, problems = ([], []) if yaml_path is None else _read_yaml(yaml_path)
+    if yaml_path == "-" and "-" in (given.get("corpus") or ()):
+        problems = [*problems, "`config` - and `corpus` - both read stdin: name a file for one"]
     named = [(name, value, f"{name} in {yaml_path}") for name, value in from_file]
     named += [(name, value, f"`{name}`") for name, value in given.items() if value is not None]
     return config_of(named, problems)

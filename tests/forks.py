@@ -3,6 +3,7 @@ milliseconds. What Python does before, and what an import says or takes, needs a
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import gc
 import importlib
@@ -23,6 +24,9 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 ROOT = Path(__file__).parents[1]
+# what the verbs import when they need it, the forks have already
+IMPORTED = ("corpus.read", "run", "words.autograd", "words.fused", "lm.engine", "cli.app")
+DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl
 
 
 class Fork:
@@ -201,8 +205,7 @@ def warm_up() -> None:
 
 
 def serve(connection: socket.socket, listener: socket.socket) -> None:
-    # what the verbs import when they need it, the forks have already
-    for name in ("corpus.read", "run", "words.autograd", "words.fused", "lm.engine", "cli.app"):
+    for name in IMPORTED:
         importlib.import_module(f"w2v.{name}")
     warm_up()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for those who started it
@@ -227,7 +230,12 @@ def serve(connection: socket.socket, listener: socket.socket) -> None:
                 asker.close()
                 continue
             text = asker.recv(int.from_bytes(length, "little"), socket.MSG_WAITALL)
+            server = os.getpid()
             if not (child := os.fork()):
+                # ends with the server, which ends with the tests, also when these are killed
+                ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGKILL)
+                if os.getppid() != server:
+                    os._exit(1)
                 for each in {connection, listener, asker}:
                     each.close()
                 for descriptor in (*children, *(told for _, told in children.values())):

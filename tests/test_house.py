@@ -34,8 +34,8 @@ FLOORS = (
     "settings kernels corpus explorer.page",
     "losses.table",
     "losses.options tree sampling",
-    "settings.declare settings.interval kernels.plan",
-    "system w2v settings.elsewhere",
+    "settings.declare kernels.plan",
+    "system w2v settings.elsewhere settings.interval",
     "errors",
 )
 # What the lower rooms ask, and nothing else; the upper ones may ask everything below.
@@ -55,10 +55,10 @@ ASKS = {
     "kernels": "kernels.plan sampling tree system errors",
     "corpus": "system errors",
     "losses.table": "losses.options kernels.plan",
-    "losses.options": "settings.declare kernels.plan",
+    "losses.options": "settings.declare settings.interval kernels.plan",
     "tree": "system",
     "sampling": "system",
-    "settings.declare": "settings.elsewhere",
+    "settings.declare": "settings.elsewhere settings.interval errors",
     "settings.elsewhere": "",
     "settings.interval": "",
     "kernels.plan": "",

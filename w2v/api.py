@@ -120,14 +120,16 @@ def load(path: PathLike) -> WordVectors | LanguageModel:
     name = named(arguments.path("path", path), "what to load")
     from w2v.vectors import is_hub, load_vectors
 
+    loaded: WordVectors | LanguageModel
     if (name / "model.safetensors").is_file() and not is_hub(name):
         from w2v.lm.saved import load_language_model
 
-        return load_language_model(name)
-    vectors = load_vectors(name)
-    for warning in vectors.warnings:
+        loaded = load_language_model(name)
+    else:
+        loaded = load_vectors(name)
+    for warning in loaded.warnings:
         warnings.warn(warning, stacklevel=2)
-    return vectors
+    return loaded
 
 
 def phrases(

@@ -34,5 +34,13 @@ def shown(text: object, limit: int = 60) -> str:
     """Returns `repr(text)` for a message, on one line and cut to about `limit` characters; `text`
     comes from a file or the user."""
     cut = text[: limit + 1] if isinstance(text, (str, bytes)) else text
-    quoted = repr(cut) if isinstance(cut, (str, bytes)) else " ".join(repr(cut).split())
+    quoted = repr(cut) if isinstance(cut, (str, bytes)) else " ".join(represented(cut).split())
     return quoted if len(quoted) <= limit + 2 else f"{quoted[: limit - 1]}…"
+
+
+def represented(value: object) -> str:
+    """Returns `repr(value)`, or the name of its type if that fails, as for very long integers."""
+    try:
+        return repr(value)
+    except Exception:
+        return f"<{type(value).__name__}>"

@@ -149,20 +149,22 @@ def _train(
                 job.validation.finish(epochs, result)
             reporter.stage("writing the result")
             summary = _summary(task, text, job, result, clock)
-            path, checkpoint, learnt = output.path, None, None
+            path, checkpoint, fingerprints, learnt = output.path, None, dict[str, str](), None
             with world.step():
                 if world.rank == 0:
                     learnt = task.result(text, job)
             saving.keep(trainer.blocks_done, result)
             with world.step():
                 if learnt is not None:
-                    path, checkpoint = saving.finish(trainer.blocks_done, result, summary, learnt)
-            name, checkpoint = world.broadcast((str(path), checkpoint))
+                    written = saving.finish(trainer.blocks_done, result, summary, learnt)
+                    path, checkpoint, fingerprints = written
+            name, checkpoint, fingerprints = world.broadcast((str(path), checkpoint, fingerprints))
         if path != output.path and world.rank == 0:
             taken = f"{output.path} was taken by another run in the meantime"
             reporter.warn(f"{taken}; the result is in {path}")
         seconds = clock.seconds(result.seconds)
-        return replace(summary, output=name, seconds=seconds, checkpoint=checkpoint)
+        summary = replace(summary, output=name, seconds=seconds, fingerprints=fingerprints)
+        return replace(summary, checkpoint=checkpoint)
 
 
 def plan(context: Context) -> Plan:

@@ -80,10 +80,12 @@ def _run_facts(folder: Path) -> dict[str, Any]:
     from w2v.settings.declare import BadValue
     from w2v.settings.groups import all_settings
     from w2v.system.json import read_object
+    from w2v.vectors.fingerprints import KEY
 
     facts: dict[str, Any] = {}
     with suppress(OSError, ValueError):
         facts["summary"] = read_object(folder / "summary.json")
+        facts["summary"].pop(KEY, None)
     if not (folder / "config.yaml").is_file():
         return facts
     from w2v.settings.yamlfile import read_settings  # yaml takes 15 ms

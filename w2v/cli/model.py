@@ -57,4 +57,7 @@ def open_language_model(run: str, device: str, quiet: bool) -> LanguageModel:
     with announcing_if_slow(f"loading PyTorch and {run}", quiet=quiet):
         from w2v.lm.saved import load_language_model
 
-        return load_language_model(run, device)
+        loaded = load_language_model(run, device)
+    for warning in loaded.warnings:
+        say(f"warning: {warning}")
+    return loaded

@@ -106,7 +106,11 @@ class Command(typer.core.TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         known = long_names(self.params)
-        for word in takewhile(lambda argument: argument != "--", args):
+        words = list(takewhile(lambda argument: argument != "--", args))
+        # of other options the last one counts, as elsewhere; but files of settings might be merged
+        if sum(word.split("=")[0] == "--config" for word in words) > 1:
+            raise InputError("--config is given twice: put the settings into one file")
+        for word in words:
             # word2vec.c's options have one hyphen; click would read -output as -o utput
             if re.fullmatch("-[a-zA-Z][a-zA-Z_-]+", word) and (guess := renamed(word, known)):
                 raise InputError(f"no such option {word}; did you mean {guess}?")

@@ -26,6 +26,7 @@ from w2v.system.json import plain
 
 Cell = str | int | float | None
 SHOWN = 20  # rows of a long result printed in a terminal
+NARROWEST = 40  # columns of a table
 
 # Control characters except tab and newline, those that change the writing direction, line and
 # paragraph separators, invisible marks and tags.
@@ -170,7 +171,9 @@ def print_table(
         )
     for row in content:
         table.add_row(*(Text(printable(_shown(cell), sys.stdout)) for cell in row))
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    console.width = max(console.width, NARROWEST)  # with fewer columns, rich leaves cells out
+    console.print(table)
 
 
 def print_first(headings: Sequence[str], rows: Iterable[Sequence[Cell]], total: int) -> None:

@@ -64,6 +64,7 @@ class LanguageModel:
     ) -> None:
         self.network, self.vocabulary = network.eval(), vocabulary
         self.config, self.source = config, source
+        self.warnings: tuple[str, ...] = ()  # about the files
 
     def __repr__(self) -> str:
         kind = f"{self.config.lm.arch}, {len(self.vocabulary):,} tokens x {self.config.model.dim}"

@@ -18,6 +18,7 @@ from w2v.settings.groups import TrainingSettings
 from w2v.system.files import named
 from w2v.system.memory import available_memory
 from w2v.system.packages import reporting_missing
+from w2v.vectors.fingerprints import strangers
 from w2v.vectors.loading import check_version
 
 # PyTorch is imported late, so that a folder without a model is reported two seconds sooner.
@@ -87,7 +88,9 @@ def load_language_model(run: str | os.PathLike[str], device: str = "auto") -> La
     _check_shapes(arrays, parameters, path)
     for name, parameter in parameters.items():
         parameter.detach().copy_(torch.from_numpy(np.array(arrays[name])))
-    return LanguageModel(network.to(torch_device), vocabulary, config, os.fspath(run))
+    model = LanguageModel(network.to(torch_device), vocabulary, config, os.fspath(run))
+    model.warnings = tuple(filter(None, [strangers(folder)]))
+    return model
 
 
 def _check_folder(folder: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from w2v.kernels.plan import CROSS_ENTROPY, LOG_Z_BIAS, NOISE, PATH, WORD_BIAS, FusedPlan
 from w2v.settings.declare import setting
+from w2v.settings.interval import checked_cutoffs
 
 BIAS = "give output words a trained bias: gains a point of analogies, costs a fifth of the speed"
 
@@ -168,7 +169,10 @@ class AdaptiveOptions(LossOptions):
     """Adaptive softmax: frequent words in the head, the others in clusters."""
 
     cutoffs: tuple[str, ...] = setting(
-        (), "first id of each cluster, ascending; by default a cost model chooses them"
+        (),
+        "first id of each cluster, ascending; by default a cost model chooses them",
+        low=1,
+        read=checked_cutoffs,
     )
     div_value: float = setting(
         4.0, "factor by which the vectors of each further cluster are shorter", low=1

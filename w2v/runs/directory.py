@@ -29,6 +29,7 @@ from w2v.settings.config import Config
 from w2v.system.files import atomic_directory, atomic_file, read_plain
 from w2v.system.json import plain, read_object
 from w2v.training.task import Files, Result
+from w2v.vectors.fingerprints import KEY, fingerprints
 from w2v.vectors.loading import NGRAMS, RUN_VERSION
 from w2v.vectors.saving import write_matrix
 
@@ -133,14 +134,18 @@ def start_files(config: Config, vocabulary: Vocabulary, owner: str | None) -> Fi
 
 def end_files(result: Result, metrics: Sequence[dict[str, Any]], summary: dict[str, Any]) -> Files:
     """Returns the files that hold the result."""
-    document = json.dumps(plain(summary), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    # a path that is not UTF-8 has lone surrogates, which JSON can represent as \u escapes
-    encoded = document.encode("utf-8", errors="backslashreplace")
+
+    def write_summary(file: IO[bytes]) -> None:
+        summary[KEY] = fingerprints(Path(file.name).parent)  # this file is written last
+        text = json.dumps(plain(summary), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        # a path that is not UTF-8 has lone surrogates, which JSON can represent as \u escapes
+        file.write(text.encode("utf-8", errors="backslashreplace"))
+
     return {
         VECTORS: lambda file: write_matrix(file, result.vectors),
         METRICS: lambda file: file.write(metrics_lines(metrics)),
         **result.files,
-        SUMMARY: lambda file: file.write(encoded),
+        SUMMARY: write_summary,
     }
 
 

@@ -20,9 +20,9 @@ from w2v.runs.checkpoint import MISFITS, Checkpoint, checkpoints_of, newest_chec
 from w2v.runs.checkpointer import RunState
 from w2v.runs.directory import summary_of
 from w2v.settings.build import build_config
-from w2v.settings.config import Config
-from w2v.settings.declare import BadValue, settings_of
-from w2v.settings.groups import FUSED, HOGWILD, CheckpointSettings, all_settings
+from w2v.settings.config import MAY_CHANGE, Config
+from w2v.settings.declare import BadValue
+from w2v.settings.groups import FUSED, HOGWILD, all_settings
 from w2v.settings.resolve import fused_engine
 from w2v.system.files import absolute
 from w2v.system.versions import made_with
@@ -32,9 +32,6 @@ from w2v.training.task import Context
 from w2v.training.text import read_text
 from w2v.vectors.loading import check_version
 
-# May be given beside `resume`. The first makes a run longer; the next three change only how it is
-# computed.
-MAY_CHANGE = ("epochs", "threads", "device", "exchange_words", *settings_of(CheckpointSettings))
 MADE_WITH = "made_with"  # in a checkpoint's state
 RANKS = "ranks"  # there: how many processes
 COMPARED_NOT = (*MAY_CHANGE, "corpus")  # the text is compared by its content

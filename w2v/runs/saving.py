@@ -40,6 +40,7 @@ from w2v.training.result import Diverged, TrainingResult
 from w2v.training.schedule import Blocks
 from w2v.training.task import Context, Files, Job, Result, Text
 from w2v.training.trainer import Watcher
+from w2v.vectors.fingerprints import fingerprints
 
 
 class Saving:
@@ -178,9 +179,10 @@ class Saving:
 
     def finish(
         self, blocks_done: int, trained: TrainingResult, summary: RunSummary, result: Result
-    ) -> tuple[Path, str | None]:
-        """Writes the result; returns its path, and the path of the checkpoint from which the run
-        can be resumed. A stopped run has one even without `checkpoint_every`."""
+    ) -> tuple[Path, str | None, dict[str, str]]:
+        """Writes the result; returns its path, the path of the checkpoint from which the run can be
+        resumed, and the fingerprints. A stopped run has a checkpoint even without
+        `checkpoint_every`."""
         keeps, last = self._keeps(trained), None
         if self._checkpointer is not None and keeps:
             last = self._checkpointer.last
@@ -202,8 +204,11 @@ class Saving:
             # from an earlier stop, so not the state of this result
             shutil.rmtree(folder, ignore_errors=True)
         if written.checkpoint is not None:
-            return written.path, str(folder / written.checkpoint)
-        return written.path, None if last is None or not last.is_dir() else str(folder / last.name)
+            last = folder / written.checkpoint
+        elif last is not None:
+            last = folder / last.name if last.is_dir() else None
+        checkpoint_path = None if last is None else str(last)
+        return written.path, checkpoint_path, fingerprints(written.path)
 
     def _state(self) -> RunState:
         corpus = describe(self._text.store, self._text.vocabulary)

@@ -43,6 +43,8 @@ def build_config(
     """Returns the configuration for settings by name (strings or values, None = not given), and a
     YAML file. Raises InputError as `config_of` does, and if the file cannot be used."""
     from_file, problems = ([], []) if yaml_path is None else _read_yaml(yaml_path)
+    if yaml_path == "-" and "-" in (given.get("corpus") or ()):
+        problems = [*problems, "`config` - and `corpus` - both read stdin: name a file for one"]
     named = [(name, value, f"{name} in {yaml_path}") for name, value in from_file]
     named += [(name, value, f"`{name}`") for name, value in given.items() if value is not None]
     return config_of(named, problems)
@@ -115,9 +117,9 @@ def _converted(named: Iterable[Named], problems: list[str]) -> _Given:
             refused.add(name)
             continue
         given.values.pop(name, None)
-        given.names[name] = where
+        given.names.pop(name, None)
         if converted is not None:
-            given.values[name] = converted
+            given.values[name], given.names[name] = converted, where
     if not given.values.get("corpus") and "corpus" not in refused:
         problems.append("no corpus: give a text file, a folder, or - for standard input")
     return given
@@ -204,6 +206,11 @@ def _notes(config: Config, loss: LossEntry, given: _Given) -> list[str]:
     else:
         notes += language_model.notes(config.lm.arch, given.values, given.names)
         notes += given.note(groups.WORD_VECTORS_ONLY, f"by `model` {model}")
+        if config.training.optimizer != "adamw":
+            why = f"by `optimizer` {config.training.optimizer} (only by adamw)"
+            notes += given.note(["weight_decay"], why)
+    if config.output.overwrite and config.output.output is None:
+        notes += given.note(["overwrite"], "without `output`: a new name is chosen")
     if config.corpus.vocab is not None:
         notes += given.note(groups.CHOOSE_WORDS, "with `vocab`, which lists the words to keep")
     if config.only_vectors and not config.model.ngram_lengths:

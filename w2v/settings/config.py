@@ -13,6 +13,12 @@ from w2v.settings.language_model import LanguageModelSettings
 from w2v.system.files import absolute
 
 IN_MEMORY = "(in memory)"  # the name of a corpus that is not a file
+# May be given when a run is resumed. The first makes it longer; the others change only how it is
+# computed.
+MAY_CHANGE = (
+    *("epochs", "threads", "device", "exchange_words"),
+    *settings_of(groups.CheckpointSettings),
+)
 BY_THE_TEXT = 0  # a batch size chosen by the length of the text, once that is known
 
 

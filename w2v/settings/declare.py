@@ -15,18 +15,22 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from w2v.errors import represented
 from w2v.settings.elsewhere import nearest
+from w2v.settings.interval import PATTERNS
 
 Value = int | float | bool | str | tuple[str, ...] | None
 
 AUTO: Any = object()  # a default that depends on other settings, see `w2v.settings.resolve`
 
 _KEY = "w2v.setting"
+_SETTINGS: dict[type, dict[str, Setting]] = {}  # by class: a run asks some hundred times
 _WORDS_FOR_BOOL = dict.fromkeys(("true", "yes", "on", "1"), True)
 _WORDS_FOR_BOOL |= dict.fromkeys(("false", "no", "off", "0"), False)
 
@@ -50,12 +54,18 @@ class Setting:
     high: float | None = None  # largest allowed value
     choices: tuple[str, ...] | None = None  # allowed strings
     or_number: bool = False  # whether a finite number is allowed besides `choices`
-    read: Callable[[str], Any] | None = None  # converts a string, or raises ValueError
+    # converts a string (kind "words": a tuple), or raises ValueError that says what it is not
+    read: Callable[[Any], Any] | None = None
     or_file: str | None = None  # extension of files allowed besides `choices`
     path: str = ""  # "read" or "written", if the value names a file or a folder
     flag: bool = True  # whether it is a command-line option (the corpus is an argument)
     metavar: str | None = None
     default_text: str | None = None  # the default as shown in the help
+
+    @property
+    def pattern(self) -> str | None:
+        """A regular expression of the strings that `read` takes."""
+        return None if self.read is None else PATTERNS.get(self.read)
 
     @property
     def option(self) -> str:
@@ -81,6 +91,12 @@ class Setting:
         return ", ".join(text.format(_plain(limit)) for text, limit in limits if limit is not None)
 
     @property
+    def limits_text(self) -> str:
+        """The allowed values, "line | paragraph", or their range; "" if unlimited."""
+        others = ["a number"] * self.or_number + [f"a {self.or_file} file"] * bool(self.or_file)
+        return " | ".join((*(self.choices or ()), *others)) or self.range_text
+
+    @property
     def allowed(self) -> str:
         """A description of allowed values for an error message: "a whole number, 1 or more"."""
         if self.choices is not None:
@@ -98,7 +114,8 @@ class Setting:
 
     def is_path(self, value: object) -> bool:
         """Returns whether `value`, given for this setting, names a file or a folder."""
-        return bool(self.path or (self.or_file and str(value).endswith(self.or_file)))
+        could_be_file = self.or_file and isinstance(value, (str, os.PathLike))
+        return bool(self.path or (could_be_file and str(value).endswith(str(self.or_file))))
 
     def convert(self, value: object, where: str) -> Value:
         """Converts a command-line string or a YAML value to the setting's type. `where` names the
@@ -114,23 +131,33 @@ class Setting:
             case "bool":
                 return _to_bool(value, where)
             case "words":
-                return _to_words(_split(value) if self.flag else value, where)
+                words = _to_words(_split(value) if self.flag else value, where)
+                return words if self.read is None else self._read(words, where)
         return self._to_text(value, where)
 
-    def _to_number(self, value: object, where: str) -> int | float:
+    def _read(self, value: Any, where: str) -> Any:
+        assert self.read is not None
+        try:
+            return self.read(value)
+        except ValueError as error:
+            given = _shown(value) if isinstance(value, str) else f"{_shown(', '.join(value))},"
+            raise BadValue(f"{where} {given} {error}") from None
+
+    def _to_number(self, value: Any, where: str) -> int | float:
+        """Converts a string, or any number but a bool: those of NumPy, fractions and decimals too.
+        A whole number is not taken from 3.0."""
         whole = self.kind == "int"
         problem = f"is not a {'whole ' if whole else ''}number"
-        if isinstance(value, (int, str) if whole else (int, float, str)) and not isinstance(
-            value, bool
-        ):
-            # raised for a string that is not a number, or has more digits than Python converts
-            with suppress(ValueError, OverflowError):
-                if self.read is not None and isinstance(value, str):
-                    number: int | float = self.read(value)
-                else:
-                    number = int(value) if whole else float(value)
-                if not (problem := self._out_of_range(number)):
-                    return number
+        # raised for what is not a number, or has more digits than Python converts
+        with suppress(ValueError, OverflowError, TypeError, AttributeError):
+            if isinstance(value, bool):
+                raise TypeError
+            if isinstance(value, str):
+                number = (self.read or (int if whole else _to_float))(value)
+            else:
+                number = value.__index__() if whole else _to_float(value)
+            if not (problem := self._out_of_range(number)):
+                return number
         raise BadValue(f"{where} {_shown(value)} {problem}: give {self.allowed}")
 
     def _out_of_range(self, number: int | float) -> str:
@@ -148,18 +175,13 @@ class Setting:
         return ""
 
     def _to_text(self, value: object, where: str) -> str:
-        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-            raise BadValue(f"{where} {_shown(value)} is not a string: put it in quotes")
-        text = value.strip() if isinstance(value, str) and self.choices is not None else str(value)
+        if (text := _text_of(value)) is None:
+            raise BadValue(f"{where} {_shown(value)} is not a string: give {self.allowed}")
         if self.choices is None:
             if not text:
                 raise BadValue(f"{where} is empty: give {self.allowed}")
-            try:
-                return _checked_text(text if self.read is None else self.read(text), where)
-            except BadValue:
-                raise
-            except ValueError as error:
-                raise BadValue(f"{where} {error}") from None
+            return _checked_text(text if self.read is None else self._read(text, where), where)
+        text = text.strip()
         if text in self.choices or (self.or_number and _is_finite(text)):
             return text
         if self.or_file and text.endswith(self.or_file):
@@ -177,7 +199,9 @@ def setting(default: Any, help: str, **facts: Any) -> Any:
 def settings_of(cls: type) -> dict[str, Setting]:
     """Returns the settings of a dataclass by name, in order of declaration. Its module must import
     annotations from __future__, since kinds are parsed from the text of the annotations."""
-    settings = {}
+    if cls in _SETTINGS:
+        return _SETTINGS[cls]
+    settings = _SETTINGS[cls] = dict[str, Setting]()
     for field in dataclasses.fields(cls):
         if _KEY in field.metadata:
             kind, *others = str(field.type).split(" | ")
@@ -196,11 +220,11 @@ def _plain(value: float | None) -> str:
     return str(value)
 
 
-def _shown(value: object) -> str:
+def _shown(value: Any) -> str:
     """Formats a value for a message: on one line, at most 60 characters, "" as ''."""
-    if isinstance(value, int) and abs(value) >= 10**60:  # Python cannot print very long integers
+    if _is_long(value):
         return "above 10^60" if value > 0 else "below -10^60"
-    text = str(value) if isinstance(value, (str, int, float)) and value != "" else repr(value)
+    text = _text_of(value) or represented(value)
     if isinstance(value, bool):
         text = text.lower()
     text = " ".join(text.split()) if text.strip() else repr(value)
@@ -210,8 +234,8 @@ def _shown(value: object) -> str:
 def _to_bool(value: object, where: str) -> bool:
     if isinstance(value, bool):
         return value
-    word = str(value).strip().lower()
-    if isinstance(value, (str, int)) and word in _WORDS_FOR_BOOL:
+    word = (_text_of(value) or "").strip().lower()
+    if not isinstance(value, float) and word in _WORDS_FOR_BOOL:
         return _WORDS_FOR_BOOL[word]
     raise BadValue(f"{where} {_shown(value)} is neither true nor false")
 
@@ -224,8 +248,7 @@ def _to_words(value: object, where: str) -> tuple[str, ...]:
         if not isinstance(item, str) or not item:
             expected = "give a string or a list of strings"
             raise BadValue(f"{where}: {_shown(item)} is not a name: {expected}")
-        _checked_text(item, where)
-    return tuple(items)
+    return tuple(_checked_text(str.__str__(item), where) for item in items)
 
 
 def _checked_text(text: str, where: str) -> str:
@@ -244,11 +267,34 @@ def _split(value: object) -> object:
     items = value.split(",") if isinstance(value, str) else value
     if not isinstance(items, (list, tuple)):
         items = [items]
-    return [str(item).strip() if isinstance(item, (str, int)) else item for item in items]
+    texts = [None if isinstance(item, float) else _text_of(item) for item in items]
+    return [item if text is None else text.strip() for item, text in zip(items, texts, strict=True)]
+
+
+def _text_of(value: Any) -> str | None:
+    """Returns the text of a string or a number; None for anything else, and for bools."""
+    if isinstance(value, str):
+        return str.__str__(value)  # str() of a member of an Enum is its name
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return str(value) if is_number and not _is_long(value) else None
+
+
+def _is_long(value: object) -> bool:
+    """Returns whether it is an integer of many digits; Python prints at most 4300."""
+    return isinstance(value, int) and abs(value) >= 10**60
+
+
+def _to_float(value: Any) -> float:
+    """Converts a string or a number; -0 becomes 0. Raises an error if it is neither, or becomes 0
+    only because it is too small for a float."""
+    number = float(value) if isinstance(value, str) else value.__float__()
+    if number == 0 and re.search("[1-9]", str(value).lower().partition("e")[0]):
+        raise ValueError
+    return number + 0.0
 
 
 def _is_finite(text: str) -> bool:
     try:
-        return math.isfinite(float(text))
+        return math.isfinite(_to_float(text))
     except ValueError:
         return False

@@ -120,8 +120,8 @@ def with_keywords(function: Function) -> Function:
 
 def _described(setting: Setting) -> str:
     default = setting.default_in_words if setting.name != "output" else "a temporary directory"
-    facts = [" | ".join(setting.choices or ()), setting.range_text]
-    details = "; ".join(filter(None, [*facts, f"default: {default}" if default else ""]))
+    facts = setting.limits_text, f"default: {default}" if default else ""
+    details = "; ".join(filter(None, facts))
     of_losses = f"{', '.join(losses)}: " if (losses := losses_with(setting.name)) else ""
     text = f"{setting.name}: {of_losses}{setting.help}{f' [{details}]' if details else ''}"
     return "\n        ".join(textwrap.wrap(f"    {text}", 92, break_on_hyphens=False))

@@ -15,9 +15,9 @@ from w2v.settings.declare import Setting, settings_of
 from w2v.settings.groups import OutputSettings, all_settings, loss_settings
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-TYPES = {"int": "integer", "float": "number", "bool": "boolean", "str": "string"}
+MAX_INT = 2**63 - 1
 # YAML 1.1 reads 1e-3 as a string
-NUMERIC = {"type": "string", "pattern": r"^[-+]?[0-9.]+([eE][-+]?[0-9]+)?$"}
+NUMERIC = {"type": "string", "pattern": r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"}
 
 
 def json_schema() -> dict[str, Any]:
@@ -59,24 +59,29 @@ def _property(setting: Setting) -> dict[str, Any]:
     schema: dict[str, Any] = {"description": setting.help}
     if setting.default not in (None, ()):
         schema["default"] = setting.default
+    limits = {"minimum": setting.low, "exclusiveMinimum": setting.above, "maximum": setting.high}
+    limits = {name: limit for name, limit in limits.items() if limit is not None}
     if setting.kind == "words":
-        entry = {"type": ["string", "integer"]}
-        return {**schema, "type": ["array", *entry["type"]], "items": entry}
+        entry: dict[str, Any] = {"type": ["string", "integer"], "minLength": 1, **limits}
+        return {**schema, **entry, "type": ["array", *entry["type"]], "items": entry}
     if setting.or_file:
         paths = {"type": "string", "pattern": re.escape(setting.or_file) + "$"}
         return {**schema, "anyOf": [{"enum": [*(setting.choices or ())]}, paths]}
-    if setting.choices is not None and not setting.or_number:
-        return {**schema, "enum": [*setting.choices, *([None] if setting.optional else [])]}
-    limits = {"minimum": setting.low, "exclusiveMinimum": setting.above, "maximum": setting.high}
-    kind: dict[str, Any] = {"type": TYPES[setting.kind]}
-    kind |= {name: limit for name, limit in limits.items() if limit is not None}
-    kinds = [kind]
-    if setting.kind == "float":
-        kinds.append(NUMERIC)
-    elif setting.kind == "int" and setting.read is not None:
-        kinds.append({"type": "string"})
-    elif setting.kind == "str":
-        kinds = [{"type": ["string", "number"]}]
+    kinds: list[dict[str, Any]] = []
+    if setting.choices is not None:
+        kinds.append({"enum": [*setting.choices]})
+    elif setting.pattern is not None:
+        kinds.append({"type": "string", "pattern": f"^({setting.pattern})$"})
+    if setting.kind == "float" or setting.or_number:
+        kinds += [{"type": "number", **limits}, NUMERIC]
+    elif setting.kind == "int":
+        kinds.append({"type": "integer", "maximum": MAX_INT, **limits})
+    elif setting.kind == "bool":
+        kinds.append({"type": "boolean"})
+    elif not kinds:
+        kinds.append({"type": ["string", "number"], "minLength": 1})
+    elif setting.pattern is not None and re.fullmatch(setting.pattern, "5"):
+        kinds.append({"type": "integer", "minimum": 0})
     if setting.optional:
         kinds.append({"type": "null"})
     return {**schema, **(kinds[0] if len(kinds) == 1 else {"anyOf": kinds})}
@@ -89,8 +94,9 @@ def template() -> str:
         if name in settings_of(OutputSettings):
             continue
         depends = setting.default_text is not None or setting.lm is not None
-        default = f" [{setting.default_in_words}]" if depends else ""
+        default = f"default: {setting.default_in_words}" if depends else ""
+        facts = "; ".join(filter(None, (setting.limits_text, default)))
         value = "" if setting.default is None else json.dumps(setting.default)
-        lines += ["", f"# {setting.help}{default}"]
+        lines += ["", f"# {setting.help}{f' [{facts}]' if facts else ''}"]
         lines += [f"# {name.replace('_', '-')}: {value}".rstrip()]
     return "\n".join(lines) + "\n"

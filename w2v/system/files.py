@@ -143,7 +143,8 @@ def atomic_file(path: str | os.PathLike[str], *, follow: bool = True) -> Iterato
             return
         descriptor, temporary = tempfile.mkstemp(".tmp", f".{target.name}.", target.parent)
         try:
-            with os.fdopen(descriptor, "wb") as file:
+            os.close(descriptor)
+            with open(temporary, "wb") as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())

@@ -124,6 +124,8 @@ class RunSummary:
     threads: int
     checkpoint: str | None = None  # the latest, from which the run can be resumed
     validation: dict[str, Any] | None = None  # figures of the result on the text `valid`
+    # of the files of a run directory, see `w2v.vectors.fingerprints`
+    fingerprints: dict[str, str] = field(default_factory=dict)
     # the lines of metrics.jsonl, and one entry for each epoch
     history: list[dict[str, Any]] = field(default_factory=list, compare=False, repr=False)
 
@@ -131,8 +133,9 @@ class RunSummary:
         """Returns nested plain values that JSON can hold, without the history."""
         values = asdict(replace(self, history=[]))
         del values["history"]
-        if self.validation is None:
-            del values["validation"]
+        for name in ("validation", "fingerprints"):
+            if not values[name]:
+                del values[name]
         return values
 
 

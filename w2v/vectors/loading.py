@@ -21,6 +21,7 @@ from w2v.vectors.arrays import load_arrays, map_matrix
 from w2v.vectors.columns import MARKS, read_table
 from w2v.vectors.content import VectorStream, gather
 from w2v.vectors.fasttext import is_fasttext, read_fasttext
+from w2v.vectors.fingerprints import strangers
 from w2v.vectors.hub import MATRIX, TOKENIZER, cut_by_file, is_hub, read_hub
 from w2v.vectors.ngrams import NgramRows
 from w2v.vectors.streams import read_stream
@@ -77,6 +78,8 @@ def _load_folder(path: Path, limit: int | None, errors: str) -> WordVectors:
     if (path / "vectors.npy").is_file():
         check_version(path)
         vectors = load_arrays(path / "vectors.npy", path / "vocab.tsv", str(path), limit, errors)
+        if sentence := strangers(path):
+            vectors.warnings = (*vectors.warnings, sentence)
         vectors.run = path.absolute()
         if (path / NGRAMS).is_file():
             vectors.ngrams = _run_ngrams(path, vectors)

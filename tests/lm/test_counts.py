@@ -92,3 +92,10 @@ def test_the_same_text_measured_and_trained(tmp_path: Path) -> None:
 def test_what_the_text_says_itself_of_line_ends_is_told() -> None:
     with pytest.warns(UserWarning, match="<eos> occurs in the text 40 times"):
         w2v.train(["a b <eos> c"] * 40, progress=False, **SMALL, **LM)
+
+
+def test_listed_words_that_the_text_lacks_are_not_subtracted_from_the_unknown_ones(tmp_path):
+    (tmp_path / "vocab.tsv").write_text("".join(f"{word}\t9\n" for word in "abxyz"))
+    lines, listed = [["a", "b", "c", "c"]] * 20, {"vocab": str(tmp_path / "vocab.tsv")}
+    words = trained(lines, {**SMALL, **LM, **listed, "batch_size": 2}).summary["words"]
+    assert (words["read"], words["in_vocabulary"], words["left_out"]) == (100, 60, 40)

@@ -12,7 +12,7 @@ import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import IO, TYPE_CHECKING
@@ -21,7 +21,7 @@ from w2v.corpus.cache import CacheUnavailable, entry_key, load_entry, new_entry,
 from w2v.corpus.chunks import read_chunks
 from w2v.corpus.memory import Encode, encoders
 from w2v.corpus.reading import Notices, Reading, counted, no_word
-from w2v.corpus.shards import Ranks, read_together, reporting_full_disk
+from w2v.corpus.shards import Ranks, frugal_arrow, read_together, reporting_full_disk
 from w2v.corpus.sources import Advance, Source, resolve_sources
 from w2v.corpus.store import SpoolError, TokenStore, TokenStoreBuilder
 from w2v.errors import InputError
@@ -82,8 +82,7 @@ def read_corpus(
     key = entry_key(sources, reading) if lasting else None
     cached = key if use_cache and size_cap() > 0 else None
     if ranks is not None:
-        with _frugal_arrow():
-            store = read_together(reader, cached, ranks)
+        store = read_together(reader, cached, ranks)
     else:
         store = reader.read_alone(cached)
     described = ((source.path or source.name, source.size, source.mtime_ns) for source in sources)
@@ -155,19 +154,6 @@ def _counting(progress: Progress | None, total: int | None) -> Advance:
     return advance
 
 
-@contextmanager
-def _frugal_arrow() -> Iterator[None]:
-    """Makes Arrow use the system allocator: Arrow's own pool keeps 50 to 100 MB of freed memory."""
-    import pyarrow
-
-    usual, frugal = pyarrow.default_memory_pool(), pyarrow.system_memory_pool()
-    pyarrow.set_memory_pool(frugal)
-    try:
-        yield
-    finally:
-        pyarrow.set_memory_pool(usual)
-
-
 @dataclass
 class Reader:
     """Reads a corpus into a file of ids: in the cache or, if it fails there, a temporary file."""
@@ -197,7 +183,7 @@ class Reader:
         with reporting_full_disk(), tempfile.TemporaryFile() as file:
             return self.read(file, tempfile.gettempdir())
 
-    @_frugal_arrow()
+    @frugal_arrow()
     def read(self, file: IO[bytes], folder: str) -> TokenStore:
         """Reads the corpus into `file`, an empty file in `folder`, and returns the store."""
         notices = Notices()

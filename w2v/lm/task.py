@@ -9,7 +9,7 @@ import numpy as np
 
 from w2v.corpus import TokenStore, Vocabulary
 from w2v.corpus.selection import listed_vocabulary
-from w2v.lm.vocabulary import EOS, UNK, TokenVocabulary
+from w2v.lm.vocabulary import EOS, TokenVocabulary
 from w2v.losses.table import LOSSES, cheaper_losses
 from w2v.runs.checkpoint import UNSOUND, Checkpoint, all_finite
 from w2v.runs.resume import read_again
@@ -30,15 +30,6 @@ class TokenText(Text):
 
     tokens: TokenVocabulary
     ids: np.ndarray
-
-    @property
-    def unknown(self) -> int:
-        """The number of tokens that are <unk>."""
-        tokens = self.tokens
-        if tokens.subwords is not None:  # only a literal <unk> in the text is unknown
-            words, literal = self.store.vocabulary, self.store.vocabulary.index(UNK)
-            return 0 if literal is None else int(words.counts[literal])
-        return len(self.ids) - int(tokens.counts.sum() - tokens.counts[tokens.unk])
 
 
 class LanguageModelTask(Task):
@@ -183,7 +174,7 @@ class LanguageModelTask(Task):
 
     def counts(self, text: Text, total: Tally) -> Words:
         assert isinstance(text, TokenText)
-        read, unknown = len(text.ids), text.unknown
+        read, unknown = len(text.ids), text.tokens.unknown
         return Words(
             read=read,
             in_vocabulary=read - unknown,

@@ -36,7 +36,7 @@ class TokenVocabulary:
 
     vocabulary: the tokens; a token's id is its position. unk, eos: ids of the specials. settings:
     how the corpus was read; None: the defaults. subwords: splits words into tokens; None: every
-    word is a token.
+    word is a token. unknown: how many tokens of the corpus are <unk>.
     """
 
     def __init__(
@@ -45,8 +45,10 @@ class TokenVocabulary:
         *,
         settings: CorpusSettings | None = None,
         subwords: Subwords | None = None,
+        unknown: int = 0,
     ) -> None:
         self.vocabulary, self.settings, self.subwords = vocabulary, settings, subwords
+        self.unknown = unknown
         self.unk, self.eos = self._special(UNK), self._special(EOS)
 
     @classmethod
@@ -75,7 +77,7 @@ class TokenVocabulary:
         ranked = sorted(counts.items(), key=lambda pair: (-max(1, pair[1]), pair[0].encode()))
         packed = PackedWords.pack([word for word, _ in ranked])
         vocabulary = Vocabulary(packed, np.array([max(1, count) for _, count in ranked], np.int64))
-        return cls(vocabulary, settings=config.corpus, subwords=subwords)
+        return cls(vocabulary, settings=config.corpus, subwords=subwords, unknown=counts[UNK])
 
     @classmethod
     def load(cls, run: Path, config: Config) -> TokenVocabulary:

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from datetime import timedelta
-from functools import partial
 from typing import Any, TypeVar
 
 from w2v.errors import InputError, RunError
@@ -22,6 +21,7 @@ from w2v.system.ranks import Place
 PATIENCE = "W2V_PATIENCE"  # environment variable: fewest seconds to wait for another rank
 JOIN_SECONDS = 600.0  # between the start of the first rank and that of the last
 STORE_SECONDS = 3.0  # timeout of the store when ranks are missing
+SESSION = "w2v/session"  # key: the name of the run that ranks are joining
 SIOCGIFADDR = 0x8915  # Linux: the IPv4 address of an interface
 Value = TypeVar("Value")
 
@@ -38,7 +38,7 @@ def patience(default: float) -> float:
     return seconds
 
 
-def _in_thread(work: Callable[[], Value]) -> Future[Value]:
+def in_thread(work: Callable[[], Value]) -> Future[Value]:
     """Runs `work` in a thread and returns its future. Were the main thread blocked outside
     of Python, no signal handler would run."""
     future = Future[Value]()
@@ -58,7 +58,7 @@ class Board:
     the same for all restarts by torchrun and differs between starts."""
 
     _server: Any = None  # kept for a second run in this process
-    _runs = 0
+    _reports = False  # whether this rank has been chosen to report a failure
 
     def __init__(self, dist: Any, place: Place) -> None:
         """Waits until all ranks have joined; raises RunError if one does not in time."""
@@ -75,25 +75,53 @@ class Board:
             if Board._server is None:
                 options = {"timeout": waits, "wait_for_workers": False}
                 address = host, int(port), None, serves
-                Board._server = _in_thread(lambda: dist.TCPStore(*address, **options)).result()
+                Board._server = in_thread(lambda: dist.TCPStore(*address, **options)).result()
         except Exception as error:
             why = " ".join(str(error).split())[:200]
             raise RunError(f"{where} cannot reach the others at {host}:{port}: {why}") from error
-        # a restart by torchrun would otherwise find the addresses of its predecessor
-        restart = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-        Board._runs += 1
-        self.store = dist.PrefixStore(f"w2v/{restart}/{Board._runs}", Board._server)
-        if place.rank == 0:
-            Board._server.compare_set("w2v/owner", "", uuid.uuid4().hex)
-        self.store.set(f"host/{place.rank}", socket.gethostname())
-        for rank in range(place.size):
-            try:
-                _in_thread(partial(self.store.wait, [f"host/{rank}"], waits)).result()
-            except Exception as error:
-                late = f"{where} waited {seconds:g} s for rank {rank} at {host}:{port}"
-                raise RunError(f"{late}: start it too, where it can reach that address") from error
+        self._dist, self._late = dist, f"{where} waited {seconds:g} s for rank %d at {host}:{port}"
+        self.store = self._joined(time.monotonic() + seconds)
         self.owner: str = Board._server.get("w2v/owner").decode()
         self._hosts = [self.store.get(f"host/{rank}").decode() for rank in range(place.size)]
+
+    def _joined(self, until: float) -> Any:
+        """Returns a store of this run alone, once all ranks use it: the server may still hold what
+        the predecessors of restarted ranks have written, and torchrun counts the restarts of each
+        machine differently.
+
+        Rank 0 names the session. It withdraws the name when all have joined, before it says so:
+        others that find the name of an earlier session are never told that it is complete.
+        """
+        server, place, session = Board._server, self._place, ""
+        if place.rank == 0:
+            session = uuid.uuid4().hex
+            server.compare_set("w2v/owner", "", session)
+            server.set(SESSION, session)
+        while True:
+            if place.rank:
+                session = self._waited(lambda: server.get(SESSION).decode(), 0) or session
+            store = self._dist.PrefixStore(f"w2v/{session}", server)
+            if session:
+                store.set(f"host/{place.rank}", socket.gethostname())
+                here = [store.check([f"host/{rank}"]) for rank in range(place.size)]
+                if place.rank == 0 and all(here):
+                    server.set(SESSION, "")
+                    store.set("complete", "")
+                if store.check(["complete"]):
+                    return store
+            if time.monotonic() > until:
+                raise self._late_error(here.index(False) if session and not all(here) else 0)
+            time.sleep(0.02)
+
+    def _waited(self, question: Callable[[], Value], rank: int) -> Value:
+        """Returns the store's answer, for which it may wait until `rank` has joined."""
+        try:
+            return in_thread(question).result()
+        except Exception as error:
+            raise self._late_error(rank) from error
+
+    def _late_error(self, rank: int) -> RunError:
+        return RunError(f"{self._late % rank}: start it too, where it can reach that address")
 
     def missing(self) -> str:
         """Returns the names of ranks that do not report to the store within a second."""
@@ -112,10 +140,13 @@ class Board:
     def is_first_to_report(self) -> bool:
         """Returns whether this rank should report the failure: it is the first to ask the store
         or, if the store cannot be reached, the first rank of its machine."""
+        if self._reports:  # asked again, on the error's way out
+            return True
         number = _answer(lambda: self.store.add("reported", 1))
         if number is not None:
-            return bool(number == 1)
-        # one rank per machine; on that of rank 0, which may be the one that died, also rank 1
+            self._reports = bool(number == 1)
+            return self._reports
+        # one rank per machine; on that of rank 0, which has reported it if alive, also rank 1
         place = self._place
         return place.local_rank == 0 or place.rank == place.local_rank == 1
 
@@ -145,5 +176,5 @@ def _agent_serves() -> bool:
 def _answer(question: Callable[[], Value]) -> Value | None:
     """Returns the store's answer, or None if it cannot be reached."""
     with suppress(Exception):
-        return _in_thread(question).result(STORE_SECONDS)
+        return in_thread(question).result(STORE_SECONDS)
     return None

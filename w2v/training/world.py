@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from w2v.errors import Elsewhere, InputError, RunError, W2VError
 from w2v.system.ranks import place_among_ranks
-from w2v.training.board import Board
+from w2v.training.board import JOIN_SECONDS, Board, in_thread, patience
 from w2v.training.neighbours import LONGEST, Neighbours
 
 if TYPE_CHECKING:
@@ -172,13 +172,20 @@ class Ranks(World):
         self._np, self._torch, self._dist = numpy, torch, dist
         self._board = Board(dist, place)
         self.owner = self._board.owner
-        dist.init_process_group(
-            self._backend(place.local_size),
-            timeout=timedelta(seconds=LONG),  # a wait may be shorter
-            store=self._board.store,
-            rank=self.rank,
-            world_size=self.size,
+        connected = in_thread(
+            lambda: dist.init_process_group(
+                self._backend(place.local_size),
+                timeout=timedelta(seconds=LONG),  # a wait may be shorter
+                store=self._board.store,
+                rank=self.rank,
+                world_size=self.size,
+            )
         )
+        try:
+            connected.result(patience(JOIN_SECONDS))
+        except (RuntimeError, TimeoutError) as error:
+            why = " ".join(str(error).split())[:200] or "another does not answer"
+            raise RunError(f"rank {self.rank} cannot connect to the other ranks: {why}") from error
         self._neighbours = Neighbours.find(self)
         self.near = self._neighbours is not None
 

@@ -201,3 +201,30 @@ def test_a_word_list_that_is_too_large(tmp_path):
 def test_a_first_row_of_numbers_names_no_columns(tmp_path):
     """The second line alone could stand between blanks, the first one alone between commas."""
     assert read(tmp_path, "0,-1e-3\n00, 0.5\n").words == ["0", "00"]
+
+
+def binary(words: list[bytes], rows: np.ndarray, between: bytes = b"") -> bytes:
+    records = [w + b" " + r.tobytes() + between for w, r in zip(words, rows, strict=True)]
+    return b"%d %d\n" % rows.shape + b"".join(records)
+
+
+@pytest.mark.parametrize("errors", ["strict", "replace"])
+@pytest.mark.parametrize("between", [b"", b"\n"])
+@pytest.mark.parametrize("dim", [2, 7, 300])
+def test_spaces_in_words_of_a_binary_file(tmp_path, dim, between, errors):
+    """Such a file could be read with other words and other vectors, and no error."""
+    rows = np.random.default_rng(dim).normal(size=(3000, dim)).astype("<f4")
+    for at, word in ((1, "new york"), (2600, "São Paulo do Brasil"), (2998, "a b")):
+        words = [f"w{i}".encode() for i in range(3000)]
+        words[at] = word.encode()
+        with pytest.raises(InputError, match=r"a word ends in .* after a space"):
+            read(tmp_path, binary(words, rows, between), "v.bin", encoding_errors=errors)
+
+
+def test_a_binary_file_of_words_in_another_encoding(tmp_path):
+    rows = np.random.default_rng(0).normal(size=(3000, 20)).astype("<f4")
+    words = [f"{'éàü'[i % 3]}{i}" for i in range(3000)]
+    data = binary([word.encode("latin-1") for word in words], rows)
+    vectors = read(tmp_path, data, "v.bin", encoding_errors="replace")
+    assert vectors.words == [f"\ufffd{i}" for i in range(3000)]
+    np.testing.assert_array_equal(vectors.matrix, rows)

@@ -2,7 +2,8 @@
 float32.
 
 word2vec.c writes a line end after each vector, gensim does not; the reader accepts both. The writer
-follows word2vec.c, whose form both can read.
+follows word2vec.c, whose form both can read. The end of a word that holds a space cannot be told;
+files with such words are recognised by what follows them.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from typing import IO
 
 import numpy as np
 
+from w2v.errors import InputError, shown
 from w2v.system.limits import MAX_WORD_BYTES
 from w2v.vectors.content import Header, Storage, VectorStream, damaged, words_to_read
 
 WRITE_ROWS = 8192
+SANE = 1e-12, 1e6  # absolute values of the numbers in a vector, but for 0
 
 
 def walk(
@@ -51,7 +54,7 @@ def read_binary(stream: VectorStream, header: Header) -> tuple[list[str], np.nda
     dim, name, skip = header.dim, stream.name, header.length
     n_words = words_to_read(header, stream, 4 * dim + 1)
     storage = Storage(dim, stream, n_words)
-    buffer = bytearray()
+    buffer, row = bytearray(), b""  # the row: of the last record before `buffer`
     passed = 0  # bytes of the file before `buffer`
     while (before := storage.read) < n_words:
         chunk = stream.read()
@@ -60,6 +63,9 @@ def read_binary(stream: VectorStream, header: Header) -> tuple[list[str], np.nda
         buffer += chunk
         starts, ends, position = walk(buffer, skip, dim, n_words - before)
         raw = [bytes(buffer[a:b]) for a, b in zip(starts, ends, strict=True)]
+        for i, word in enumerate(raw):
+            if not _is_plain(word):
+                _check_spaces(row + buffer if row else buffer, len(row) + starts[i], dim, name)
         data = b"".join([buffer[b + 1 : b + 1 + 4 * dim] for b in ends])
         wrong = (i for i, word in enumerate(raw) if b"\n" in word or len(word) > MAX_WORD_BYTES)
         no_word = next(wrong, None)  # index of the first record that is not one
@@ -73,6 +79,7 @@ def read_binary(stream: VectorStream, header: Header) -> tuple[list[str], np.nda
         if no_word is not None:
             problem = f"there is no word after vector {before + no_word}, as its header requires"
             raise damaged(name, problem)
+        row = bytes(buffer[position - 4 * dim : position]) if raw else row
         del buffer[:position]
         passed, skip = passed + position, 0
     while stream.limit is None or stream.limit > header.n_words:
@@ -81,6 +88,33 @@ def read_binary(stream: VectorStream, header: Header) -> tuple[list[str], np.nda
         if not (buffer := bytearray(stream.read())):
             break
     return storage.finish()
+
+
+def _is_plain(word: bytes | bytearray) -> bool:
+    """Returns whether `word` is UTF-8 without control characters."""
+    try:
+        return word.decode().isprintable()
+    except UnicodeDecodeError:
+        return False
+
+
+def _check_spaces(data: bytes | bytearray, start: int, dim: int, name: str) -> None:
+    """Raises InputError if the word before the one at `start` holds a space. The rest of that word
+    begins what was taken for its vector, and the end of its vector what is taken for a word."""
+    begin = start - 4 * dim
+    following = data[start : start + MAX_WORD_BYTES]
+    for length in range(2, min(4 * dim, len(following)) + 1 if begin >= 0 else 0):
+        rest = data[begin : begin + length]
+        if rest[0] != ord(" ") and rest.endswith(b" ") and _is_plain(rest):
+            row = np.abs(np.frombuffer(data[begin + length : start + length], "<f4"))
+            sane = np.all((row == 0) | ((row > SANE[0]) & (row < SANE[1])))
+            word = bytes(following[length:]).lstrip(b"\n").partition(b" ")[0]
+            if sane and word and _is_plain(word):
+                raise InputError(
+                    f"{name}: a word ends in {shown(rest.decode().rstrip())} after a space, which"
+                    " this format cannot represent: replace the spaces in words, such as by _, and"
+                    " save it again"
+                )
 
 
 def write_binary(file: IO[bytes], words: Sequence[str], matrix: np.ndarray) -> None:

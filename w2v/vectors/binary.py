@@ -63,9 +63,10 @@ def read_binary(stream: VectorStream, header: Header) -> tuple[list[str], np.nda
         buffer += chunk
         starts, ends, position = walk(buffer, skip, dim, n_words - before)
         raw = [bytes(buffer[a:b]) for a, b in zip(starts, ends, strict=True)]
-        for i, word in enumerate(raw):
+        for start, word in zip(starts, raw, strict=True):
             if not _is_plain(word):
-                _check_spaces(row + buffer if row else buffer, len(row) + starts[i], dim, name)
+                before_it = buffer[start - 4 * dim : start] if start >= 4 * dim else row
+                _check_spaces(before_it, buffer[start : start + 4 * dim + MAX_WORD_BYTES], name)
         data = b"".join([buffer[b + 1 : b + 1 + 4 * dim] for b in ends])
         wrong = (i for i, word in enumerate(raw) if b"\n" in word or len(word) > MAX_WORD_BYTES)
         no_word = next(wrong, None)  # index of the first record that is not one
@@ -98,23 +99,23 @@ def _is_plain(word: bytes | bytearray) -> bool:
         return False
 
 
-def _check_spaces(data: bytes | bytearray, start: int, dim: int, name: str) -> None:
-    """Raises InputError if the word before the one at `start` holds a space. The rest of that word
-    begins what was taken for its vector, and the end of its vector what is taken for a word."""
-    begin = start - 4 * dim
-    following = data[start : start + MAX_WORD_BYTES]
-    for length in range(2, min(4 * dim, len(following)) + 1 if begin >= 0 else 0):
-        rest = data[begin : begin + length]
-        if rest[0] != ord(" ") and rest.endswith(b" ") and _is_plain(rest):
-            row = np.abs(np.frombuffer(data[begin + length : start + length], "<f4"))
-            sane = np.all((row == 0) | ((row > SANE[0]) & (row < SANE[1])))
-            word = bytes(following[length:]).lstrip(b"\n").partition(b" ")[0]
-            if sane and word and _is_plain(word):
-                raise InputError(
-                    f"{name}: a word ends in {shown(rest.decode().rstrip())} after a space, which"
-                    " this format cannot represent: replace the spaces in words, such as by _, and"
-                    " save it again"
-                )
+def _check_spaces(row: bytes | bytearray, following: bytes | bytearray, name: str) -> None:
+    """Raises InputError if the word whose vector was taken to be `row` holds a space: the rest of
+    the word then begins `row`, and the end of its vector begins the bytes that follow."""
+    end = 0
+    while (end := row.find(b" ", end) + 1) and end < len(following):
+        rest = row[:end]
+        if end == 1 or not _is_plain(rest):
+            return
+        size = np.abs(np.frombuffer(row[end:] + following[:end], "<f4"))
+        word = bytes(following[end:]).lstrip(b"\n").partition(b" ")[0]
+        sane = np.all((size == 0) | ((size > SANE[0]) & (size < SANE[1])))
+        if sane and word and _is_plain(word):
+            raise InputError(
+                f"{name}: a word ends in {shown(rest.decode().rstrip())} after a space, which this"
+                " format cannot represent: replace the spaces in words, such as by _, and save it"
+                " again"
+            )
 
 
 def write_binary(file: IO[bytes], words: Sequence[str], matrix: np.ndarray) -> None:

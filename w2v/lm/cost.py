@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from w2v.errors import InputError
 from w2v.lm.bodies import make_body
 from w2v.lm.columns import Source
 from w2v.lm.dealing import deals_out
@@ -91,8 +92,12 @@ def seconds_per_token(config: Config, counts: np.ndarray) -> float:
 
 
 def _body_count(config: Config) -> int:
-    with torch.device("meta"):
-        body = make_body(config.lm, config.model.dim)
+    try:
+        with torch.device("meta"):
+            body = make_body(config.lm, config.model.dim)
+    except (RuntimeError, TypeError, OverflowError):  # more numbers than 64 bits can count
+        problem = "no model can be that large: lower `hidden`, `context` or `dim`"
+        raise InputError(problem) from None
     return sum(parameter.numel() for parameter in body.parameters())
 
 

@@ -1,4 +1,4 @@
-"""Terminals that say odd things about themselves, and two files of settings."""
+"""Terminals that say odd things about themselves, two files of settings, and sizes beyond all."""
 
 from __future__ import annotations
 
@@ -31,3 +31,11 @@ def test_two_files_of_settings_are_refused(w2v: Run, tmp_path: Path) -> None:
     assert done.returncode == 2 and done.stderr.startswith(
         "w2v train: --config - and CORPUS - both read stdin: name a file for one"
     )
+
+
+@pytest.mark.parametrize("given", ["--hidden", "--arch=ffnn --context"])
+def test_a_model_beyond_64_bits_is_refused(given: str, w2v: Run, tmp_path: Path) -> None:
+    (tmp_path / "c.txt").write_text("a b c\n" * 99)
+    done = w2v("train", "c.txt", "--model", "lm", "--dry-run", *given.split(), str(2**63 - 1))
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("w2v train: no model can be that large: lower ")

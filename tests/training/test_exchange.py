@@ -15,7 +15,7 @@ from tests.simulated_ranks import on_ranks
 from w2v.kernels.cpu.merge import merge_ranks
 from w2v.training import by_message, in_memory, sections, shared_rows
 from w2v.training.exchange import Exchange
-from w2v.training.handout import Handout, Rest, Share
+from w2v.training.handout import Handout, Pause, Share
 from w2v.training.schedule import Blocks, Schedule
 from w2v.training.sections import Sections, default_words
 from w2v.training.shared_rows import SharedTable
@@ -72,7 +72,7 @@ def test_changes_are_summed_and_damped(
         same = []
         for section, end in enumerate(ends):
             table += moved(world.rank, section)
-            same.append(meet(Rest(1, end, None), whole=section == len(ends) - 1))
+            same.append(meet(Pause(1, end, None), whole=section == len(ends) - 1))
         return table, copy, same, meet.bytes
 
     base = start.astype(float)
@@ -164,7 +164,7 @@ def test_every_block_is_one_ranks(
     begin = min(begin, len(blocks) - 1)
     taken, ends = [], []
     for rank in range(ranks):
-        rests: list[Rest] = []
+        rests: list[Pause] = []
         handout = Handout(
             blocks,
             1,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from w2v.training.handout import Handout, Rest
+from w2v.training.handout import Handout, Pause
 from w2v.training.schedule import Blocks
 
 
@@ -29,18 +29,18 @@ class Crew:
     ):
         self.done: list[int] = []
         self.by_worker: dict[int, list[int]] = {worker: [] for worker in range(workers)}
-        self.rests: list[tuple[Rest, list[int]]] = []
+        self.rests: list[tuple[Pause, list[int]]] = []
         self.at_work = 0
         self.ends_at, self.blocks, self.stop = ends_at, blocks, threading.Event()
         self.lock, self.random = threading.Lock(), random.Random(seed)
         self.handout = Handout(
-            Blocks(np.arange(blocks + 1), epochs), workers, self.at_rest, self.stop.is_set, **how
+            Blocks(np.arange(blocks + 1), epochs), workers, self.at_pause, self.stop.is_set, **how
         )
         self.threads = [
             threading.Thread(target=self.work, args=(number,)) for number in range(workers)
         ]
 
-    def at_rest(self, rest: Rest) -> bool:
+    def at_pause(self, rest: Pause) -> bool:
         assert self.at_work == 0
         self.rests.append((rest, sorted(self.done)))
         return rest.blocks_done == self.ends_at
@@ -150,7 +150,7 @@ def test_an_error_at_rest_leaves_nobody_waiting():
     class Failing(Crew):
         failed = 0
 
-        def at_rest(self, rest):
+        def at_pause(self, rest):
             raise OSError("disk full")
 
         def work(self, worker):

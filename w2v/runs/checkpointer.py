@@ -23,10 +23,10 @@ from w2v import __version__
 from w2v.errors import RunError
 from w2v.runs.checkpoint import UNSOUND, Checkpoint, all_finite, prune, save_checkpoint
 from w2v.runs.directory import RunDirectory
-from w2v.runs.rows import hand_in
+from w2v.runs.rows import write_parts
 from w2v.settings.groups import CheckpointSettings
 from w2v.settings.interval import Interval, parse_interval
-from w2v.training.handout import Rest
+from w2v.training.handout import Pause
 from w2v.training.report import Event, Reporter
 from w2v.training.result import TrainingResult
 from w2v.training.task import Job
@@ -122,7 +122,7 @@ class Checkpointer:
         self.asked = True
         return True
 
-    def rest(self, rest: Rest, result: TrainingResult) -> bool:
+    def rest(self, rest: Pause, result: TrainingResult) -> bool:
         """Starts saving the state, if it is time and the last checkpoint is written."""
         due = self.asked or (self.epoch_ends and rest.epoch_ended is not None)
         self._begin(due and not self._busy(), rest.blocks_done, result, copy=True)
@@ -159,7 +159,7 @@ class Checkpointer:
         part = engine.part()
         if part is not None and engine.world.broadcast(begins):
             try:
-                rows = hand_in(engine.world, part, self._staging)
+                rows = write_parts(engine.world, part, self._staging)
             except Lost:
                 raise
             except RunError as error:

@@ -36,7 +36,7 @@ from w2v.vectors.loading import check_version
 # computed.
 MAY_CHANGE = ("epochs", "threads", "device", "exchange_words", *settings_of(CheckpointSettings))
 MADE_WITH = "made_with"  # in a checkpoint's state
-RANKS = "ranks"  # there: how many processes
+RANKS = "ranks"  # key of the number of processes
 COMPARED_NOT = (*MAY_CHANGE, "corpus")  # the text is compared by its content
 
 

@@ -23,7 +23,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from w2v.training.by_message import ByMessage
-from w2v.training.handout import Rest
+from w2v.training.handout import Pause
 from w2v.training.in_memory import InMemory
 from w2v.training.schedule import Blocks, Schedule
 from w2v.training.sections import Sections, default_words
@@ -94,7 +94,7 @@ class Exchange:
                 self._way = InMemory(*arguments, memory, self._merge)
         self._way.begin([self._sections.buffered(rows) for rows, _ in self.shapes])
 
-    def __call__(self, rest: Rest, whole: bool) -> bool:
+    def __call__(self, rest: Pause, whole: bool) -> bool:
         """Exchanges what is due, or all rows; call at a section's end with all workers paused."""
         began = time.perf_counter()
         sections, done = self.sections, rest.blocks_done

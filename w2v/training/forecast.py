@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from w2v.training.exchange import Exchange
-from w2v.training.handout import Rest
+from w2v.training.handout import Pause
 from w2v.training.schedule import Blocks
 from w2v.training.sections import Sections
 from w2v.training.task import Job
@@ -108,7 +108,7 @@ def _exchanging(
     blocks, size, words = job.blocks, exchange.world.size, exchange.chosen_words
     exchange.chosen_words = min(limit, exchange.words(blocks.positions, size))
     exchange.begin(blocks, 0)
-    exchange(Rest(0, 0, None), whole=True)  # the first exchange takes longer than later ones
+    exchange(Pause(0, 0, None), whole=True)  # the first exchange takes longer than later ones
     exchange.bytes, exchange.seconds = 0, 0.0
     seconds = _mean(exchange.world, training_seconds(job))
     spent = _mean(exchange.world, exchange.seconds)

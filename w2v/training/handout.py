@@ -2,8 +2,8 @@
 
 Blocks are numbered throughout the run: epoch · (blocks per epoch) + index. They are handed out in
 order, in sections. At the end of a section every worker waits until the last one has finished; then
-one of them calls `at_rest`, and the next section begins. So `at_rest` (for a merge, a checkpoint, a
-validation) sees the result of exactly the blocks before it.
+one of them calls `at_pause`, and the next section begins. So `at_pause` (for a merge, a checkpoint,
+a validation) sees the result of exactly the blocks before it.
 
     free         a section ends with the epoch, if that is wanted, or when a pause is requested
     in rounds    a section is one block per worker, and worker t always gets the t-th: with a merge
@@ -22,7 +22,7 @@ from w2v.training.schedule import Block, Blocks
 
 
 @dataclass(frozen=True)
-class Rest:
+class Pause:
     """A pause of all workers.
 
     blocks: number trained by this process's workers since the last pause. blocks_done: of the whole
@@ -50,16 +50,16 @@ class Share:
 class Handout:
     """Hands out the blocks of a run to `workers` threads.
 
-    at_rest: is called at the end of every section; True ends the run. stopped: is called before
+    at_pause: is called at the end of every section; True ends the run. stopped: is called before
     every block; True ends the section, and then the run. epoch_ends: whether a section ends with
-    each epoch. With several ranks, only `at_rest` ends the run.
+    each epoch. With several ranks, only `at_pause` ends the run.
     """
 
     def __init__(
         self,
         blocks: Blocks,
         workers: int,
-        at_rest: Callable[[Rest], bool],
+        at_pause: Callable[[Pause], bool],
         stopped: Callable[[], bool],
         *,
         in_rounds: bool = False,
@@ -68,7 +68,7 @@ class Handout:
     ) -> None:
         self._blocks, self._share = blocks, Share()
         self._workers, self._in_rounds, self._epoch_ends = workers, in_rounds, epoch_ends
-        self._at_rest, self._stopped = at_rest, stopped
+        self._at_pause, self._stopped = at_pause, stopped
         self._condition = threading.Condition()
         # in rounds: the round's first block, once a worker has got its own
         self._taken = [-1] * workers
@@ -136,19 +136,19 @@ class Handout:
         return number
 
     def _end_section(self) -> None:
-        """Ends a section: calls `at_rest`, and opens the next section."""
+        """Ends a section: calls `at_pause`, and opens the next section."""
         stops, blocks = self._stopped(), self._done - self._begin
         self._pause = False
         alone = self._share.blocks is None
         if not alone and self._done < self._own_end:
-            self._at_rest(Rest(blocks, self._section, None, inside=True))
+            self._at_pause(Pause(blocks, self._section, None, inside=True))
             self._begin = self._next = self._done
             self._limit = min(self._done + self._workers, self._own_end)
             return
         done = self._done if alone else self._end
         epochs, rest = divmod(done, self._blocks.per_epoch)
         ended = epochs - 1 if not rest and done > self._section else None
-        ends = self._at_rest(Rest(blocks, done, ended))
+        ends = self._at_pause(Pause(blocks, done, ended))
         self._ended = self._ended or ends or (alone and stops) or done == len(self._blocks)
         self._open(done)
 

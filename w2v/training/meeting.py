@@ -8,7 +8,7 @@ import time
 from w2v.errors import Elsewhere, RunError
 from w2v.training.board import patience
 from w2v.training.engine import Tally
-from w2v.training.handout import Rest, Share
+from w2v.training.handout import Pause, Share
 from w2v.training.result import Diverged
 from w2v.training.task import Exchanging
 from w2v.training.world import LONG, Lost
@@ -50,7 +50,7 @@ class Meeting:
         if meets and isinstance(error, Exception) and not isinstance(error, Lost | Elsewhere):
             self._agree(Tally(), error)
 
-    def same(self, rest: Rest, ends: bool) -> bool:
+    def same(self, rest: Pause, ends: bool) -> bool:
         """Exchanges what was learnt; returns whether all ranks hold the same now. `ends`: the run
         is complete."""
         same = self._exchange(rest, self.stopped)

@@ -26,7 +26,7 @@ from w2v.corpus import TokenStore, Vocabulary
 from w2v.settings.config import Config
 from w2v.system.memory import Demand
 from w2v.training.engine import Engine, Tally
-from w2v.training.handout import Rest
+from w2v.training.handout import Pause
 from w2v.training.report import Reporter, SilentReporter, Words
 from w2v.training.schedule import Blocks, Schedule
 from w2v.training.validation import Validation
@@ -95,7 +95,7 @@ class Exchanging(Protocol):
     def begin(self, blocks: Blocks, blocks_done: int) -> None:
         """Starts training from here, where all ranks hold the same rows. Is called first."""
 
-    def __call__(self, rest: Rest, whole: bool) -> bool:
+    def __call__(self, rest: Pause, whole: bool) -> bool:
         """Exchanges changes at the end of a section, with all threads of all ranks paused. Returns
         whether all ranks hold the same rows now, which is guaranteed at the end of an epoch and if
         `whole`; only then is the model saved or measured."""
@@ -115,7 +115,7 @@ class Together:
     def begin(self, blocks: Blocks, blocks_done: int) -> None:
         """Does nothing."""
 
-    def __call__(self, rest: Rest, whole: bool) -> bool:
+    def __call__(self, rest: Pause, whole: bool) -> bool:
         return True
 
     def collect(self) -> None:

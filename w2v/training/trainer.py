@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from w2v.training.engine import Tally
-from w2v.training.handout import Handout, Rest
+from w2v.training.handout import Handout, Pause
 from w2v.training.meeting import Meeting
 from w2v.training.report import Event, Progress, Reporter
 from w2v.training.result import Diverged, TrainingResult
@@ -39,7 +39,7 @@ class Watcher(Protocol):
     def due(self, words: int) -> bool:
         """Returns whether training should pause; called after every block, with the words read."""
 
-    def rest(self, rest: Rest, result: TrainingResult) -> bool:
+    def rest(self, rest: Pause, result: TrainingResult) -> bool:
         """Is called at every pause, with all workers idle; returns whether training ends here."""
 
     def state(self) -> dict[str, Any]:
@@ -149,7 +149,7 @@ class Trainer:
         self._report(reporter, log=True)
         return self.result
 
-    def _at_rest(self, rest: Rest) -> bool:
+    def _at_rest(self, rest: Pause) -> bool:
         if self.engine.in_rounds and rest.blocks:
             self.engine.end_round(rest.blocks)
         if rest.inside:
@@ -179,7 +179,7 @@ class Trainer:
                 self._began += time.perf_counter() - began  # the pause is not training time
                 self._resting = False
 
-    def _meet(self, meeting: Meeting, rest: Rest) -> None:
+    def _meet(self, meeting: Meeting, rest: Pause) -> None:
         """Adds up what all ranks have done in the section that has ended."""
         section, self._section = self._section, Tally()
         before, stopped = self.blocks_done, meeting.stopped
@@ -192,7 +192,7 @@ class Trainer:
             epoch = before // self.blocks.per_epoch
             self._book(epoch, tally, positions, rest.blocks_done - before)
 
-    def _meet_again(self, meeting: Meeting, rest: Rest) -> bool:
+    def _meet_again(self, meeting: Meeting, rest: Pause) -> bool:
         """Exchanges what was learnt; returns whether all ranks hold the same now."""
         if rest.epoch_ended is not None:
             meeting.after_epoch()

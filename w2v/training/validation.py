@@ -18,7 +18,7 @@ from w2v.corpus.store import ids_checksum
 from w2v.errors import RunError
 from w2v.system.json import real_number, whole_number
 from w2v.training.engine import check_state
-from w2v.training.handout import Rest
+from w2v.training.handout import Pause
 from w2v.training.report import Event, Reporter
 from w2v.training.result import Diverged, TrainingResult
 from w2v.training.world import Lost, World
@@ -90,7 +90,7 @@ class Validation(ABC, Generic[S]):
     def due(self, words: int) -> bool:
         return False  # it acts only at the end of epochs
 
-    def rest(self, rest: Rest, result: TrainingResult) -> bool:
+    def rest(self, rest: Pause, result: TrainingResult) -> bool:
         """Measures at an epoch's end; returns True after `patience` epochs without improvement."""
         if rest.epoch_ended is None:
             return False

@@ -34,7 +34,7 @@ class Crew:
         self.ends_at, self.blocks, self.stop = ends_at, blocks, threading.Event()
         self.lock, self.random = threading.Lock(), random.Random(seed)
         self.handout = Handout(
-            Blocks(np.arange(blocks + 1), epochs), workers, self.at_rest, self.stop.is_set, **how
+            Blocks(np.arange(blocks + 1), epochs), workers, self.on_pause, self.stop.is_set, **how
         )
         self.threads = [
             threading.Thread(target=self.work, args=(number,)) for number in range(workers)
@@ -150,7 +150,7 @@ def test_an_error_at_rest_leaves_nobody_waiting():
     class Failing(Crew):
         failed = 0
 
-        def at_rest(self, rest):
+        def on_pause(self, rest):
             raise OSError("disk full")
 
         def work(self, worker):

@@ -26,14 +26,14 @@ def make() -> Path:
 def fails(part: Part, made=make, match: str = "no space") -> None:
     """Rank 0 is told, the others go on, and all are in step."""
     if world.rank:
-        rows.hand_in(world, part, made)
+        rows.write_parts(world, part, made)
     else:
         with pytest.raises(RunError, match=match):
-            rows.hand_in(world, part, made)
+            rows.write_parts(world, part, made)
     assert world.agree([world.rank]).tolist() == [[0], [1], [2]]
 
 
-found = rows.hand_in(world, own, make)
+found = rows.write_parts(world, own, make)
 if world.rank == 0:
     assert (found.classes, sorted(found.files)) == (
         7,

@@ -70,13 +70,13 @@ def test_a_rank_is_sent_its_own_rows_of_a_checkpoint_alone(shape, monkeypatch):
         return SimpleNamespace(rank=rank, size=3, agree=lambda own: edges, deal=deal)
 
     first = world(0, lambda parts: sent.append(parts) or [parts[0]] * 3)
-    assert not len(rows.hand_out(first, whole, slice(0, 9), whole[:0]))
+    assert not len(rows.send_rows(first, whole, slice(0, 9), whole[:0]))
     for rank, (low, high) in enumerate(edges):
         assert sum(parts[rank].nbytes for parts in sent) == (whole[low:high].nbytes if rank else 0)
         pieces = iter([parts[rank] for parts in sent])
         other = world(rank, lambda parts, pieces=pieces: [next(pieces)])
         if rank:
-            found = rows.hand_out(other, None, slice(low, high), whole[:0])
+            found = rows.send_rows(other, None, slice(low, high), whole[:0])
             assert np.array_equal(found, whole[low:high])
 
 

@@ -27,7 +27,7 @@ from w2v.errors import Elsewhere, W2VError
 from w2v.settings.elsewhere import nearest as nearest_name
 from w2v.system.files import WORKING_DIRECTORY_GONE
 from w2v.system.memory import short_memory
-from w2v.system.ranks import leave_ranks, place_or_single
+from w2v.system.ranks import leave_ranks, rank_or_single
 
 # typer has its own copy of click or uses the installed one; this is the UsageError of the copy in
 # use.
@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _guarded(arguments: list[str]) -> int:
-    rank, size, *_ = place_or_single()
+    rank, size, *_ = rank_or_single()
     name = f"[rank {rank}] {_name(arguments)}" if rank else _name(arguments)
     if size > 1 and arguments[:1] != ["train"]:
         if rank:

@@ -31,7 +31,7 @@ from w2v.errors import InputError
 from w2v.evaluation.sets import AnalogySet, default_sets, load_set
 from w2v.runs.output import check_folder
 from w2v.settings.groups import OutputSettings
-from w2v.system.ranks import place_or_single
+from w2v.system.ranks import rank_or_single
 from w2v.training.report import Reporter, SilentReporter
 
 PathLike = str | os.PathLike[str]
@@ -66,7 +66,7 @@ class Comparison:
         """Trains the contenders that are not finished, and saves the table after each. Raises
         InputError if the texts or the folder cannot be used, or a finished run has other settings,
         and RunError if the table cannot be written."""
-        if place_or_single().size > 1:
+        if rank_or_single().size > 1:
             raise InputError("a comparison runs in one process: start it without torchrun")
         for note in self.notes:
             self.reporter.note(note)

@@ -12,13 +12,13 @@ import torch
 from w2v.errors import InputError
 from w2v.lm.bodies import make_body
 from w2v.lm.columns import Source
-from w2v.lm.dealing import deals_out
+from w2v.lm.dealing import shards_output_rows
 from w2v.lm.engine import LanguageModelEngine
 from w2v.losses.math.score_sums import DEVICE_BYTES
 from w2v.losses.table import LOSSES
 from w2v.settings.config import Config
 from w2v.settings.declare import settings_of
-from w2v.system.ranks import place_or_single
+from w2v.system.ranks import rank_or_single
 from w2v.training.device import CUDA_LIBRARY_BYTES, LIBRARY_BYTES, SCORE_BYTES, find_device
 from w2v.training.optimizers import STATE_ROWS
 from w2v.training.schedule import Block
@@ -39,8 +39,8 @@ def memory_bytes(config: Config, vocabulary: int) -> int:
     tokens = config.training.batch_size * lm.bptt
     states = STATE_ROWS[config.training.optimizer]
     everything, output = parameter_count(config, vocabulary), _output_count(config, vocabulary)
-    ranks = place_or_single().size
-    own_output = -(-output // ranks) if deals_out(config, vocabulary, ranks) else output
+    ranks = rank_or_single().size
+    own_output = -(-output // ranks) if shards_output_rows(config, vocabulary, ranks) else output
     # a sparse gradient holds only the rows used in a step
     dense = _body_count(config) + (0 if loss.sparse else own_output)
     width = max(lm.hidden, dim) * (lm.context if lm.arch in ("ffnn", "lbl") else 1)

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from w2v.errors import InputError, RunError
 from w2v.lm.bodies.base import State
 from w2v.lm.columns import Columns, Source
-from w2v.lm.dealing import deals_out
+from w2v.lm.dealing import shards_output_rows
 from w2v.lm.model import Network
 from w2v.lm.precision import check_precision, working_precision
 from w2v.lm.saved import model_arrays
@@ -75,7 +75,7 @@ class LanguageModelEngine(Engine):
     def initialise(self) -> None:
         """Sets starting values, which depend on the seed, and creates new optimizers."""
         config, self._shard = self.config, None
-        if deals_out(config, len(self._counts), self.world.size):
+        if shards_output_rows(config, len(self._counts), self.world.size):
             self._shard = Shard.of(self.world, len(self._counts))
         options: Any = {"generator": self._generator, "shard": self._shard}
         try:

@@ -14,7 +14,7 @@ from w2v.losses.table import LOSSES, cheaper_losses
 from w2v.runs.checkpoint import UNSOUND, Checkpoint, all_finite
 from w2v.runs.resume import read_again
 from w2v.system.memory import Demand, available_memory, return_freed_memory
-from w2v.system.ranks import place_or_single
+from w2v.system.ranks import rank_or_single
 from w2v.training.engine import Tally, blind_loss
 from w2v.training.report import Words
 from w2v.training.result import Diverged
@@ -71,13 +71,13 @@ class LanguageModelTask(Task):
 
     def rows_of_rank(self, name: str, shape: Sequence[int]) -> slice:
         # imports PyTorch
-        from w2v.lm.dealing import deals_out
+        from w2v.lm.dealing import shards_output_rows
         from w2v.lm.engine import OUTPUT_ROWS
         from w2v.losses.sharded import Shard
 
         world = self.context.world
         of_output = name.removeprefix("optimizer.").startswith(OUTPUT_ROWS)
-        if not shape or not of_output or not deals_out(self.config, shape[0], world.size):
+        if not shape or not of_output or not shards_output_rows(self.config, shape[0], world.size):
             return slice(None)
         shard = Shard.of(world, shape[0])
         return slice(shard.low, shard.high)
@@ -88,7 +88,7 @@ class LanguageModelTask(Task):
 
         device, available = find_device(self.config.training.device), available_memory()
         if available is not None:  # each rank on this machine gets an equal part
-            available //= place_or_single().local_size
+            available //= rank_or_single().local_size
         needed = cost.memory_bytes(self.config, vocabulary)
         if device.type == "cpu":
             return [Demand("memory", BASE_BYTES + needed, available)]

@@ -3,7 +3,7 @@ ranks have one row more (TensorFlow's `div` partition). Layers that score all ro
 can be sharded, hsigmoid and adaptive softmax cannot.
 
     own = layer.shares(hidden, classes)      # [N, K], from one rank's rows for all ranks' tokens
-    loss = layer.of_shares(found)            # [N], from the results of all ranks [ranks, N, K]
+    loss = layer.of_shares(shares)           # [N], from the results of all ranks [ranks, N, K]
 
     softmax    total_r = log sum_{j on r} exp z_j [N],    score_r = the target's z, if r has it
                loss = log sum_r exp total_r - sum_r score_r
@@ -169,7 +169,7 @@ def sharded_loss(layer: FullLayer, hidden: Tensor, target: Tensor) -> Tensor:
     with torch.autocast(hidden.device.type, enabled=False):
         shares = layer.shares(of_all, torch.cat(parts))
         of_ranks = _gathered(ranks, shares)
-        of_ranks[ranks.rank] = shares  # the values of all, the gradient of what is here
+        of_ranks[ranks.rank] = shares  # all values, with the gradient of this rank's
         losses = layer.of_shares(torch.stack(of_ranks))
         offset = sum(len(part) for part in parts[: ranks.rank])
         losses_here = losses[offset : offset + len(target)]

@@ -23,7 +23,7 @@ from w2v import __version__
 from w2v.errors import RunError
 from w2v.runs.checkpoint import UNSOUND, Checkpoint, all_finite, prune, save_checkpoint
 from w2v.runs.directory import RunDirectory
-from w2v.runs.rows import hand_in
+from w2v.runs.rows import write_parts
 from w2v.settings.groups import CheckpointSettings
 from w2v.settings.interval import Interval, parse_interval
 from w2v.training.handout import Pause
@@ -160,7 +160,7 @@ class Checkpointer:
         part = engine.part()
         if part is not None and engine.world.broadcast(begins):
             try:
-                rows = hand_in(engine.world, part, self._staging)
+                rows = write_parts(engine.world, part, self._staging)
             except Lost:
                 raise
             except RunError as error:

@@ -33,7 +33,7 @@ from w2v.training.text import read_text
 from w2v.vectors.loading import check_version
 
 MADE_WITH = "made_with"  # in a checkpoint's state
-RANKS = "ranks"  # there: how many processes
+RANKS = "ranks"  # key of the number of processes
 COMPARED_NOT = (*MAY_CHANGE, "corpus")  # the text is compared by its content
 
 

@@ -22,7 +22,7 @@ from w2v.training.result import TrainingResult
 from w2v.training.world import Lost, World
 
 
-def hand_in(world: World, part: Part, make: Callable[[], Path]) -> Rows:
+def write_parts(world: World, part: Part, make: Callable[[], Path]) -> Rows:
     """Writes each rank's part into the folder that `make` creates on rank 0; all ranks must call
     it. Raises RunError on rank 0 if it cannot be written, or on all ranks if one is lost."""
     sound = all(all_finite(array) for array in part.tensors.values() if array.dtype.kind == "f")
@@ -43,7 +43,7 @@ def hand_in(world: World, part: Part, make: Callable[[], Path]) -> Rows:
             if isinstance(error, Lost):
                 raise
             problem = str(error)
-        for _ in chunks:  # what nobody writes travels too
+        for _ in chunks:  # all ranks send all chunks, even if rank 0 no longer writes them
             pass
     if problem and world.rank == 0:
         raise RunError(problem)
@@ -60,7 +60,7 @@ def _sent(world: World, source: int, chunks: Iterator[bytes | memoryview]) -> It
         yield world.deal([sent, *[sent[:0]] * (world.size - 1)])[source].data
 
 
-def hand_out(world: World, array: np.ndarray | None, part: slice, like: np.ndarray) -> np.ndarray:
+def send_rows(world: World, array: np.ndarray | None, part: slice, like: np.ndarray) -> np.ndarray:
     """Distributes the rows of one tensor, which rank 0 holds (elsewhere `array` is None); returns
     this rank's rows `part`, on rank 0 none. like: an array of the same type without rows."""
     edges = world.agree([part.start, part.stop]).astype(int).tolist()
@@ -99,7 +99,7 @@ class Follower:
         """Hands in its rows together with `Checkpointer.finish` on rank 0."""
         part, world = self._engine.part(), self._engine.world
         if part is not None and world.broadcast(None):
-            hand_in(world, part, Path)
+            write_parts(world, part, Path)
 
     def state(self) -> dict[str, Any]:
         return {}

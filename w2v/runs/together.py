@@ -22,7 +22,7 @@ from w2v.runs.checkpoint import Checkpoint
 from w2v.runs.directory import OWNER
 from w2v.runs.output import Output, claimed, default_name, numbered
 from w2v.runs.resume import comparable, resumed_config
-from w2v.runs.rows import hand_out
+from w2v.runs.rows import send_rows
 from w2v.settings.config import Config
 from w2v.system.json import read_object
 from w2v.system.versions import made_with
@@ -162,7 +162,7 @@ def shared(
     for name, (kind, shape) in head["kinds"].items():
         tensor, rows = tensors.get(name), own_rows(name, shape)
         if rows != slice(None):
-            array = hand_out(world, tensor, rows, np.empty((0, *shape[1:]), kind))
+            array = send_rows(world, tensor, rows, np.empty((0, *shape[1:]), kind))
         else:
             array = np.empty(shape, kind) if tensor is None else np.array(tensor)
             world.share(array.reshape(-1).view(np.uint8))

@@ -18,7 +18,7 @@ from w2v.settings.declare import settings_of
 from w2v.settings.groups import FUSED, GROUPS, HOGWILD, LANGUAGE_MODEL, TRITON
 from w2v.system.cores import available_cores
 from w2v.system.packages import has_triton, interprets_triton
-from w2v.system.ranks import place_or_single
+from w2v.system.ranks import rank_or_single
 
 # By optimizer and model: for sgd those of word2vec.c; for the others, values at which all losses
 # learn well on the demo corpus.
@@ -42,7 +42,7 @@ def resolve(given: Mapping[str, Any]) -> dict[str, Any]:
             # None if the default depends on other settings
             values[name] = setting.default if setting.lm is None or not is_lm else setting.lm
     values |= given
-    processes = place_or_single().local_size  # number of processes that share the cores
+    processes = rank_or_single().local_size  # number of processes that share the cores
     values["threads"] = values["threads"] or max(1, available_cores() // processes)
     return _resolve_lm(given, values) if is_lm else _resolve_words(given, values)
 
@@ -51,7 +51,7 @@ def unsupported(engine: str, values: Mapping[str, Any]) -> list[str]:
     """Returns the settings that an engine with fused kernels does not support."""
     if values["model"] == LANGUAGE_MODEL:
         return [f"`model` {LANGUAGE_MODEL}"]
-    device, optimizer, ranks = values["device"], values["optimizer"], place_or_single().size
+    device, optimizer, ranks = values["device"], values["optimizer"], rank_or_single().size
     obstacles = {
         f"`loss` {values['loss']}": not LOSSES[values["loss"]].fused,
         f"`optimizer` {optimizer}": optimizer not in (None, "sgd"),

@@ -1,5 +1,5 @@
-"""Which of several processes this is, as torchrun and others say it in the environment: RANK of
-WORLD_SIZE in all, LOCAL_RANK of LOCAL_WORLD_SIZE on this machine."""
+"""The position of this process among several that train together, from environment variables that
+torchrun and others set: RANK of WORLD_SIZE in all, LOCAL_RANK of LOCAL_WORLD_SIZE per machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 from w2v.errors import InputError, shown
 
 
-class Place(NamedTuple):
+class RankPosition(NamedTuple):
     """rank: from 0, of `size` in all; local_rank: of `local_size` on this machine."""
 
     rank: int = 0
@@ -18,25 +18,26 @@ class Place(NamedTuple):
     local_size: int = 1
 
 
-def place_among_ranks() -> Place:
-    """Returns this process's place; that of a single one where nobody has said anything."""
+def rank_from_environment() -> RankPosition:
+    """Returns the position of this process, that of a single one if WORLD_SIZE is not set. Raises
+    InputError if the environment is inconsistent."""
     size = _number("WORLD_SIZE", 1)
     if size <= 1:
-        return Place()
+        return RankPosition()
     rank = _number("RANK", None)
     local_size = min(size, max(1, _number("LOCAL_WORLD_SIZE", 1)))
     local_rank = _number("LOCAL_RANK", rank if local_size == size else 0)
     if rank >= size:
         raise InputError(f"RANK is {rank} of WORLD_SIZE {size}: ranks count from 0")
-    return Place(rank, size, local_rank, local_size)
+    return RankPosition(rank, size, local_rank, local_size)
 
 
-def place_or_single() -> Place:
-    """As `place_among_ranks`; that of a single process where the environment is unclear."""
+def rank_or_single() -> RankPosition:
+    """As `rank_from_environment`, but a single process if the environment is inconsistent."""
     try:
-        return place_among_ranks()
+        return rank_from_environment()
     except InputError:
-        return Place()
+        return RankPosition()
 
 
 def leave_ranks() -> None:

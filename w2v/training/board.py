@@ -16,7 +16,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from w2v.errors import InputError, RunError
-from w2v.system.ranks import Place
+from w2v.system.ranks import RankPosition
 
 PATIENCE = "W2V_PATIENCE"  # environment variable: fewest seconds to wait for another rank
 JOIN_SECONDS = 600.0  # between the start of the first rank and that of the last
@@ -60,17 +60,18 @@ class Board:
     _server: Any = None  # kept for a second run in this process
     _reports = False  # whether this rank has been chosen to report a failure
 
-    def __init__(self, dist: Any, place: Place) -> None:
+    def __init__(self, dist: Any, position: RankPosition) -> None:
         """Waits until all ranks have joined; raises RunError if one does not in time."""
-        seconds, self._place = patience(JOIN_SECONDS), place
+        seconds, self._position = patience(JOIN_SECONDS), position
         host, port = (os.environ.get(f"MASTER_{name}", "") for name in ("ADDR", "PORT"))
         if not host or not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65535:
-            problem = f"WORLD_SIZE is {place.size}, MASTER_ADDR {host!r} and MASTER_PORT {port!r}"
-            raise InputError(f"{problem}: start with torchrun, or set both for all ranks")
+            problem = f"MASTER_ADDR is {host!r} and MASTER_PORT {port!r}"
+            remedy = "start with torchrun, or set both for all ranks"
+            raise InputError(f"WORLD_SIZE is {position.size}, {problem}: {remedy}")
         if "GLOO_SOCKET_IFNAME" not in os.environ and (interface := interface_to(host)) is not None:
             os.environ["GLOO_SOCKET_IFNAME"] = interface
-        waits, where = timedelta(seconds=seconds), f"rank {place.rank} of {place.size}"
-        serves = place.rank == 0 and not _agent_serves()
+        waits, where = timedelta(seconds=seconds), f"rank {position.rank} of {position.size}"
+        serves = position.rank == 0 and not _agent_serves()
         try:
             if Board._server is None:
                 options = {"timeout": waits, "wait_for_workers": False}
@@ -79,10 +80,15 @@ class Board:
         except Exception as error:
             why = " ".join(str(error).split())[:200]
             raise RunError(f"{where} cannot reach the others at {host}:{port}: {why}") from error
-        self._dist, self._late = dist, f"{where} waited {seconds:g} s for rank %d at {host}:{port}"
-        self.store = self._joined(time.monotonic() + seconds)
+        self._dist, self._late = dist, (f"{where} waited {seconds:g} s for", f"at {host}:{port}")
+        try:
+            self.store = self._joined(time.monotonic() + seconds)
+        except RunError:
+            raise
+        except RuntimeError as error:  # the store has gone
+            raise self._late_error(0) from error
         self.owner: str = Board._server.get("w2v/owner").decode()
-        self._hosts = [self.store.get(f"host/{rank}").decode() for rank in range(place.size)]
+        self._hosts = [self.store.get(f"host/{rank}").decode() for rank in range(position.size)]
 
     def _joined(self, until: float) -> Any:
         """Returns a store of this run alone, once all ranks use it: the server may still hold what
@@ -92,19 +98,20 @@ class Board:
         Rank 0 names the session. It withdraws the name when all have joined, before it says so:
         others that find the name of an earlier session are never told that it is complete.
         """
-        server, place, session = Board._server, self._place, ""
-        if place.rank == 0:
+        server, position, session = Board._server, self._position, ""
+        if position.rank == 0:
             session = uuid.uuid4().hex
             server.compare_set("w2v/owner", "", session)
             server.set(SESSION, session)
         while True:
-            if place.rank:
-                session = self._waited(lambda: server.get(SESSION).decode(), 0) or session
+            if position.rank:
+                # waits for the first name; later an empty one means that the session is complete
+                session = in_thread(lambda: server.get(SESSION).decode()).result() or session
             store = self._dist.PrefixStore(f"w2v/{session}", server)
             if session:
-                store.set(f"host/{place.rank}", socket.gethostname())
-                here = [store.check([f"host/{rank}"]) for rank in range(place.size)]
-                if place.rank == 0 and all(here):
+                store.set(f"host/{position.rank}", socket.gethostname())
+                here = [store.check([f"host/{rank}"]) for rank in range(position.size)]
+                if position.rank == 0 and all(here):
                     server.set(SESSION, "")
                     store.set("complete", "")
                 if store.check(["complete"]):
@@ -113,28 +120,23 @@ class Board:
                 raise self._late_error(here.index(False) if session and not all(here) else 0)
             time.sleep(0.02)
 
-    def _waited(self, question: Callable[[], Value], rank: int) -> Value:
-        """Returns the store's answer, for which it may wait until `rank` has joined."""
-        try:
-            return in_thread(question).result()
-        except Exception as error:
-            raise self._late_error(rank) from error
-
     def _late_error(self, rank: int) -> RunError:
-        return RunError(f"{self._late % rank}: start it too, where it can reach that address")
+        waited, address = self._late
+        problem = f"{waited} rank {rank} {address}"
+        return RunError(f"{problem}: start it too, where it can reach that address")
 
     def missing(self) -> str:
         """Returns the names of ranks that do not report to the store within a second."""
 
         def silent_ranks() -> list[int]:
-            self.store.set(f"alive/{self._place.rank}", "")
+            self.store.set(f"alive/{self._position.rank}", "")
             time.sleep(1.0)
-            ranks = range(self._place.size)
+            ranks = range(self._position.size)
             return [rank for rank in ranks if not self.store.check([f"alive/{rank}"])]
 
         silent = _answer(silent_ranks)
         if silent is None:  # the store is gone, and with it the rank that serves it
-            silent = [0] if self._place.rank and not _agent_serves() else []
+            silent = [0] if self._position.rank and not _agent_serves() else []
         return " and ".join(f"rank {rank} ({self._hosts[rank]})" for rank in silent)
 
     def is_first_to_report(self) -> bool:
@@ -147,8 +149,8 @@ class Board:
             self._reports = bool(number == 1)
             return self._reports
         # one rank per machine; on that of rank 0, which has reported it if alive, also rank 1
-        place = self._place
-        return place.local_rank == 0 or place.rank == place.local_rank == 1
+        position = self._position
+        return position.local_rank == 0 or position.rank == position.local_rank == 1
 
 
 def interface_to(host: str) -> str | None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager, nullcontext
 import torch
 
 from w2v.errors import InputError, RunError
-from w2v.system.ranks import place_or_single
+from w2v.system.ranks import rank_or_single
 
 LIBRARY_BYTES = 350 << 20  # PyTorch itself
 CUDA_LIBRARY_BYTES = 2 << 30  # PyTorch with CUDA's libraries, in the machine's memory
@@ -56,7 +56,7 @@ def find_device(name: str) -> torch.device:
         return torch.device("cpu")
     if not count:
         raise InputError(f"`device` {name}: {no_gpu()}; use `device` cpu")
-    index = int(name.partition(":")[2] or place_or_single().local_rank % count)
+    index = int(name.partition(":")[2] or rank_or_single().local_rank % count)
     if index >= count:
         problem = f"PyTorch finds {count} CUDA devices, the last is cuda:{count - 1}"
         raise InputError(f"`device` {name}: {problem}")

@@ -25,7 +25,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from w2v.errors import Elsewhere, InputError, RunError, W2VError
-from w2v.system.ranks import place_among_ranks
+from w2v.system.ranks import rank_from_environment
 from w2v.training.board import JOIN_SECONDS, Board, in_thread, patience
 from w2v.training.neighbours import LONGEST, Neighbours
 
@@ -68,13 +68,13 @@ class World:
     def join() -> World:
         """Joins the ranks described by the environment. Raises InputError if the environment is
         invalid, and RunError if other ranks do not join in time."""
-        place = place_among_ranks()
-        if place.size == 1:
+        position = rank_from_environment()
+        if position.size == 1:
             return World()
         try:
             return Ranks()
         except InputError as error:  # the same for all of them
-            if place.rank == 0:
+            if position.rank == 0:
                 raise
             raise Elsewhere(error.exit_status) from error
 
@@ -90,7 +90,7 @@ class World:
 
     def agree(self, numbers: Sequence[float]) -> np.ndarray:
         """Returns the numbers of all ranks, [ranks, numbers] float64."""
-        import numpy as np  # not before there is something to agree on
+        import numpy as np  # imported late: a World of one rank imports nothing
 
         return np.array([numbers], np.float64)
 
@@ -149,9 +149,9 @@ class Ranks(World):
     _settled = False  # a run before ended, with an error that all ranks know: its group may go
 
     def __init__(self) -> None:
-        place = place_among_ranks()
-        self.rank, self.size, ranks = place.rank, place.size, f"WORLD_SIZE is {place.size}"
-        # that a rank is missing is told in a sentence, without stacks
+        position = rank_from_environment()
+        self.rank, self.size, ranks = position.rank, position.size, f"WORLD_SIZE is {position.size}"
+        # a missing rank is reported in a sentence, without stacks
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")
         try:
             import numpy  # these take more than a second
@@ -170,11 +170,11 @@ class Ranks(World):
             problem = "this program uses torch.distributed already"
             raise InputError(f"{ranks}, and {problem}: destroy its process group before training")
         self._np, self._torch, self._dist = numpy, torch, dist
-        self._board = Board(dist, place)
+        self._board = Board(dist, position)
         self.owner = self._board.owner
         connected = in_thread(
             lambda: dist.init_process_group(
-                self._backend(place.local_size),
+                self._backend(position.local_size),
                 timeout=timedelta(seconds=LONG),  # a wait may be shorter
                 store=self._board.store,
                 rank=self.rank,

@@ -18,6 +18,7 @@ from w2v.system.limits import MAX_WORD_BYTES
 from w2v.vectors.content import Header, Storage, VectorStream, damaged, words_to_read
 
 WRITE_ROWS = 8192
+NEXT_BYTES = 256  # enough for nearly every word
 SANE = 1e-12, 1e6  # absolute values of the numbers in a vector, but for 0
 
 
@@ -66,7 +67,7 @@ def read_binary(stream: VectorStream, header: Header) -> tuple[list[str], np.nda
         for start, word in zip(starts, raw, strict=True):
             if not _is_plain(word):
                 before_it = buffer[start - 4 * dim : start] if start >= 4 * dim else row
-                _check_spaces(before_it, buffer[start : start + 4 * dim + MAX_WORD_BYTES], name)
+                _check_spaces(before_it, buffer[start : start + 4 * dim + NEXT_BYTES], name)
         data = b"".join([buffer[b + 1 : b + 1 + 4 * dim] for b in ends])
         wrong = (i for i, word in enumerate(raw) if b"\n" in word or len(word) > MAX_WORD_BYTES)
         no_word = next(wrong, None)  # index of the first record that is not one

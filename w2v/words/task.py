@@ -13,7 +13,7 @@ from w2v.runs.checkpoint import Checkpoint
 from w2v.runs.resume import read_again
 from w2v.settings.groups import HOGWILD, TRITON
 from w2v.system.memory import Demand, return_freed_memory
-from w2v.system.ranks import place_or_single
+from w2v.system.ranks import rank_or_single
 from w2v.training.engine import Tally, WordEngine, blind_loss
 from w2v.training.exchange import Exchange
 from w2v.training.report import Words
@@ -106,7 +106,7 @@ class WordsTask(Task):
         if self.context.world.size > 1 and self.config.training.engine == HOGWILD:
             needed += exchange_bytes(self.config, vocabulary, self.context.world)
         if available is not None:  # each rank on this machine gets an equal part
-            available //= place_or_single().local_size
+            available //= rank_or_single().local_size
         return [first._replace(needed=needed, available=available), *others]
 
     def remedy(self, where: int) -> str:

@@ -29,7 +29,7 @@ class Crew:
     ):
         self.done: list[int] = []
         self.by_worker: dict[int, list[int]] = {worker: [] for worker in range(workers)}
-        self.rests: list[tuple[Pause, list[int]]] = []
+        self.pauses: list[tuple[Pause, list[int]]] = []
         self.at_work = 0
         self.ends_at, self.blocks, self.stop = ends_at, blocks, threading.Event()
         self.lock, self.random = threading.Lock(), random.Random(seed)
@@ -40,10 +40,10 @@ class Crew:
             threading.Thread(target=self.work, args=(number,)) for number in range(workers)
         ]
 
-    def at_rest(self, rest: Pause) -> bool:
+    def on_pause(self, pause: Pause) -> bool:
         assert self.at_work == 0
-        self.rests.append((rest, sorted(self.done)))
-        return rest.blocks_done == self.ends_at
+        self.pauses.append((pause, sorted(self.done)))
+        return pause.blocks_done == self.ends_at
 
     def work(self, worker: int) -> None:
         while (block := self.handout.next(worker)) is not None:
@@ -82,7 +82,7 @@ class Crew:
     st.booleans(),
     st.integers(0, 20),
 )
-def test_every_block_is_done_once_and_nobody_works_during_a_rest(
+def test_every_block_is_done_once_and_nobody_works_during_a_pause(
     blocks, epochs, workers, rounds, epoch_ends, begin
 ):
     begin = min(begin, blocks * epochs - 1)
@@ -91,24 +91,24 @@ def test_every_block_is_done_once_and_nobody_works_during_a_rest(
     ).run()
     assert sorted(crew.done) == list(range(begin, blocks * epochs))
     before = begin
-    for rest, done in crew.rests:
-        assert done == list(range(begin, rest.blocks_done))
-        assert rest.blocks == rest.blocks_done - before > 0
-        assert (rest.epoch_ended is not None) == (rest.blocks_done % blocks == 0)
-        before = rest.blocks_done
+    for pause, done in crew.pauses:
+        assert done == list(range(begin, pause.blocks_done))
+        assert pause.blocks == pause.blocks_done - before > 0
+        assert (pause.epoch_ended is not None) == (pause.blocks_done % blocks == 0)
+        before = pause.blocks_done
     assert before == blocks * epochs
     if epoch_ends or rounds:
-        ended = [rest.epoch_ended for rest, _ in crew.rests if rest.epoch_ended is not None]
+        ended = [pause.epoch_ended for pause, _ in crew.pauses if pause.epoch_ended is not None]
         assert ended == list(range(begin // blocks, epochs))
     else:
-        assert len(crew.rests) == 1
+        assert len(crew.pauses) == 1
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_in_rounds_the_worker_of_a_block_does_not_depend_on_time(seed):
     crew = Crew(8, 2, 3, in_rounds=True, seed=seed).run()
     assert crew.by_worker == {0: [0, 3, 6, 8, 11, 14], 1: [1, 4, 7, 9, 12, 15], 2: [2, 5, 10, 13]}
-    assert [rest.blocks for rest, _ in crew.rests] == [3, 3, 2, 3, 3, 2]
+    assert [pause.blocks for pause, _ in crew.pauses] == [3, 3, 2, 3, 3, 2]
 
 
 @pytest.mark.parametrize("rounds", [False, True])
@@ -121,7 +121,7 @@ def test_a_pause_is_a_rest_soon_and_training_goes_on(rounds):
 
     crew = Pausing(100, 2, 2, in_rounds=rounds).run()
     assert sorted(crew.done) == list(range(200))
-    done = [rest.blocks_done for rest, _ in crew.rests]
+    done = [pause.blocks_done for pause, _ in crew.pauses]
     # the other worker may just be getting one
     assert any(31 <= blocks <= crew.begun + 1 for blocks in done) and (rounds or len(done) == 2)
 
@@ -135,7 +135,7 @@ def test_a_stop_ends_with_a_rest_and_whole_rounds(rounds):
                 self.note_begun()
 
     crew = Stopping(100, 2, 2, in_rounds=rounds).run()
-    last, done = crew.rests[-1]
+    last, done = crew.pauses[-1]
     assert done == list(range(last.blocks_done)) == sorted(crew.done)
     assert 31 <= last.blocks_done <= crew.begun + 1
     assert not rounds or last.blocks_done % 2 == 0
@@ -150,7 +150,7 @@ def test_an_error_at_rest_leaves_nobody_waiting():
     class Failing(Crew):
         failed = 0
 
-        def on_pause(self, rest):
+        def on_pause(self, pause):
             raise OSError("disk full")
 
         def work(self, worker):

@@ -63,7 +63,7 @@ class KeyedVectors(Storage):
         mean = self.get_mean_vector(keys, weights, post_normalize=True, ignore_missing=False)
         self.fill_norms()
         rows = slice(0, restrict_vocab) if restrict_vocab else slice(clip_start, clip_end or None)
-        scores = (self.vectors[rows] @ mean) / self.norms[rows]
+        scores = self._cosines(rows, mean)
         return self._best(scores, keys, topn, rows.indices(len(self))[0])
 
     def most_similar_cosmul(
@@ -82,10 +82,14 @@ class KeyedVectors(Storage):
 
         def product(keys: list[Any]) -> Any:
             unit = [self.get_vector(k, norm=True) if is_key(k) else _unit(k) for k in keys]
-            cosines = [self.vectors[rows] @ x / self.norms[rows] for x in unit]
-            return np.prod([(1 + cosine) / 2 for cosine in cosines], axis=0)
+            return np.prod([(1 + self._cosines(rows, x)) / 2 for x in unit], axis=0)
 
         return self._best(product(above) / (product(below) + COSMUL_EPSILON), above + below, topn)
+
+    def _cosines(self, rows: slice, unit: np.ndarray) -> Any:
+        """Returns the cosines of rows to a unit vector; NaN for rows of zeros."""
+        with np.errstate(invalid="ignore"):
+            return self.vectors[rows] @ unit / self.norms[rows]
 
     def _best(self, scores: np.ndarray, keys: list[Any], topn: int | None, start: int = 0) -> Any:
         """Returns the `topn` keys with the highest scores, of rows from `start` on, without `keys`;

@@ -85,7 +85,14 @@ def test_closed_stdin_is_said_in_one_line(model: str, tmp_path: Path, arguments:
     assert "closed" in done.stderr
 
 
-@pytest.mark.parametrize("arguments", ["embed v.bin q", "export v.bin -o -", "train q --output -"])
+PRINTED = ["nearest v.bin king", "similarity v.bin king queen --json", "info v.bin", "losses"]
+PRINTED += ["eval v.bin q", "vocab q --min-count 1 --quiet", "vectors v.bin king", "config"]
+PRINTED += ["--version", "train q --dry-run --min-count 1 --sample 0 --quiet"]
+
+
+@pytest.mark.parametrize(
+    "arguments", ["embed v.bin q", "export v.bin -o -", "train q --output -", *PRINTED]
+)
 def test_closed_stdout_is_said_in_one_line(model: str, tmp_path: Path, arguments: str) -> None:
     (tmp_path / "q").write_text("king man queen woman\n")
     command = ["sh", "-c", f"{program()} {arguments} >&-"]

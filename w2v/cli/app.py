@@ -22,7 +22,7 @@ from w2v.cli.completion import VARIABLE
 from w2v.cli.interrupt import Interrupted, leaving
 from w2v.cli.model import VECTOR_FILES
 from w2v.cli.options import Command, long_names
-from w2v.cli.output import flush, say, set_up_streams, silence, takes
+from w2v.cli.output import flush, print_line, say, set_up_streams, silence, takes
 from w2v.errors import Elsewhere, W2VError
 from w2v.settings.elsewhere import nearest as nearest_name
 from w2v.system.files import WORKING_DIRECTORY_GONE
@@ -59,7 +59,7 @@ for verb in VERBS:
 
 def _show_version(requested: bool) -> None:
     if requested:
-        print(f"w2v {__version__}")
+        print_line(f"w2v {__version__}")
         raise typer.Exit
 
 

@@ -71,4 +71,5 @@ def command(
         "neighbours_kept": round(drawn.kept, 4),
         "bytes": Path(file).stat().st_size,
     }
-    print_json(facts) if json else print_values(facts)
+    if sys.stdout is not None:
+        print_json(facts) if json else print_values(facts)

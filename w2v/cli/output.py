@@ -18,7 +18,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TextIO, cast
 
 from w2v.errors import InputError
 from w2v.system.files import check_writable, is_special
@@ -82,11 +82,8 @@ def printable(text: str, stream: Any) -> str:
 def binary_stdout() -> BinaryIO:
     """Returns stdout as a stream for UTF-8 bytes; in a terminal, control characters are escaped.
     Raises InputError if it is closed."""
-    if sys.stdout is None:
-        raise InputError(
-            "results go to stdout, which is closed; name a file with -o, or pipe the output"
-        )
-    return cast(BinaryIO, _Seen()) if is_terminal(sys.stdout) else sys.stdout.buffer
+    stdout = _open_stdout("name a file with -o, or pipe the output")
+    return cast(BinaryIO, _Seen()) if is_terminal(stdout) else stdout.buffer
 
 
 class _Seen(io.RawIOBase):
@@ -120,8 +117,10 @@ def file_to_write(output: str | None, *, overwrite: bool) -> str | None:
 
 def print_written(output: str, json: bool, **facts: object) -> None:
     """Prints the name of a file that was written, with `json` as an object with `facts`; nothing if
-    the file is stdout itself."""
-    if sys.stdout is not None and is_special(output):
+    the file is stdout itself, or stdout is closed."""
+    if sys.stdout is None:
+        return
+    if is_special(output):
         with suppress(OSError, ValueError):  # no descriptor in a notebook
             if os.path.samestat(os.stat(output), os.fstat(sys.stdout.fileno())):
                 return
@@ -135,8 +134,15 @@ def flush() -> None:
 
 
 def print_line(text: str) -> None:
-    """Prints one line of results."""
-    print(printable(text, sys.stdout))
+    """Prints one line of results. As the functions below, raises InputError if stdout is closed."""
+    print(printable(text, sys.stdout), file=_open_stdout())
+
+
+def _open_stdout(remedy: str = "pipe the output, or write it to a file") -> TextIO:
+    """Returns stdout. Raises InputError if it is closed: Python would print nothing, in silence."""
+    if sys.stdout is None:
+        raise InputError(f"results go to stdout, which is closed; {remedy}")
+    return sys.stdout
 
 
 def print_json(value: object) -> None:
@@ -151,7 +157,7 @@ def print_table(
     """Prints a table in a terminal, or else tab-separated lines; None is printed as n/a."""
     if not is_terminal(sys.stdout):
         for row in rows:
-            print("\t".join(_tsv(cell) for cell in row))
+            print("\t".join(_tsv(cell) for cell in row), file=_open_stdout())
         return
     from rich.console import Console
     from rich.table import Table
@@ -180,7 +186,7 @@ def print_first(headings: Sequence[str], rows: Iterable[Sequence[Cell]], total: 
     """Prints the first SHOWN of `total` rows as a table in a terminal, or else all of them."""
     if not is_terminal(sys.stdout):
         for row in rows:
-            print("\t".join(_tsv(str(cell)) for cell in row))
+            print("\t".join(_tsv(str(cell)) for cell in row), file=_open_stdout())
         return
     print_table(headings, islice(rows, SHOWN))
     if total > SHOWN:
@@ -192,7 +198,7 @@ def print_values(values: Mapping[str, Any], labels: Mapping[str, str] | None = N
     """Prints one key and value per line: aligned in a terminal, else as `key<TAB>value`."""
     if not is_terminal(sys.stdout):
         for key, cell in values.items():
-            print(f"{key}\t{_tsv(cell)}")
+            print(f"{key}\t{_tsv(cell)}", file=_open_stdout())
         return
     names = [(labels or {}).get(key, key.replace("_", " ")) for key in values]
     width = max(map(len, names), default=0)

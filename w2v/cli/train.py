@@ -104,7 +104,8 @@ def command(
                 if not quiet:
                     epochs = settings.training.epochs
                     say(f"{resume} is finished, after {epochs} epochs; increase --epochs to go on")
-                print_json(finished) if json else print_line(str(run_before))
+                if sys.stdout is not None:
+                    print_json(finished) if json else print_line(str(run_before))
             return 0
         from w2v import run  # imported late, so that the errors above are reported sooner
         from w2v.training.task import Context
@@ -152,7 +153,7 @@ def _train(context: Context, reporter: ConsoleReporter, *, quiet: bool, json: bo
 
 def _print_result(summary: RunSummary, json: bool, stop: Stop, *, streams: bool) -> None:
     try:
-        if not streams:
+        if not streams and sys.stdout is not None:
             print_json(summary.as_dict()) if json else print_line(summary.output)
         flush()
     except OSError:  # the terminal was closed, or Ctrl-C also ended the reader of the pipe

@@ -27,6 +27,7 @@ from w2v.system.json import plain
 Cell = str | int | float | None
 SHOWN = 20  # rows of a long result printed in a terminal
 NARROWEST = 40  # columns of a table
+CLOSED = "results go to stdout, which is closed"
 
 # Control characters except tab and newline, those that change the writing direction, line and
 # paragraph separators, invisible marks and tags.
@@ -82,8 +83,9 @@ def printable(text: str, stream: Any) -> str:
 def binary_stdout() -> BinaryIO:
     """Returns stdout as a stream for UTF-8 bytes; in a terminal, control characters are escaped.
     Raises InputError if it is closed."""
-    stdout = _open_stdout("name a file with -o, or pipe the output")
-    return cast(BinaryIO, _Seen()) if is_terminal(stdout) else stdout.buffer
+    if sys.stdout is None:
+        raise InputError(f"{CLOSED}; name a file with -o, or pipe the output")
+    return cast(BinaryIO, _Seen()) if is_terminal(sys.stdout) else sys.stdout.buffer
 
 
 class _Seen(io.RawIOBase):
@@ -138,10 +140,11 @@ def print_line(text: str) -> None:
     print(printable(text, sys.stdout), file=_open_stdout())
 
 
-def _open_stdout(remedy: str = "pipe the output, or write it to a file") -> TextIO:
-    """Returns stdout. Raises InputError if it is closed: Python would print nothing, in silence."""
-    if sys.stdout is None:
-        raise InputError(f"results go to stdout, which is closed; {remedy}")
+def _open_stdout() -> TextIO | None:
+    """Returns stdout. Raises InputError if it is closed, for Python would then print nothing and
+    say nothing; but None if stderr is closed too, as by programs that want neither."""
+    if sys.stdout is None and sys.stderr is not None:
+        raise InputError(f"{CLOSED}; pipe the output, or write it to a file")
     return sys.stdout
 
 

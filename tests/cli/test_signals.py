@@ -115,6 +115,26 @@ def test_a_signal_whose_exception_is_lost() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (143, "", "w2v: terminated\n")
 
 
+HALF_MADE = """
+from w2v.__main__ import run
+from w2v.cli import app, interrupt
+class HalfMade:
+    def __init__(self):
+        interrupt.leave(15)
+        self.handle = 0
+    def __del__(self):
+        del self.handle
+app._run = lambda arguments: HalfMade()
+run()
+"""
+
+
+def test_a_signal_while_an_object_is_made_whose_finalizer_then_fails() -> None:
+    command = [sys.executable, "-c", HALF_MADE]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=300)
+    assert (done.returncode, done.stdout, done.stderr) == (143, "", "w2v: terminated\n")
+
+
 def test_while_the_corpus_is_read(tmp_path: Path) -> None:
     (tmp_path / "corpus.txt").write_text("a b c d e f g h\n" * 200_000)
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -41,12 +41,13 @@ class Interrupted(BaseException):
 
 def claim_process() -> None:
     """Declares that the process belongs to this program: from now on, `leave` ends it even if the
-    exception is lost, and Python does not report lost exceptions."""
+    exception is lost. Once a signal ends the program, Python does not report lost exceptions, nor
+    those of finalizers of objects whose construction was interrupted."""
     global _owned
     _owned = True
 
     def report(unraisable: Any) -> None:
-        if not isinstance(unraisable.exc_value, Interrupted):
+        if _signal is None:
             sys.__unraisablehook__(unraisable)
 
     sys.unraisablehook = report

@@ -35,6 +35,7 @@ class Listener(SilentReporter):
         self.training_began = False
         self.callbacks: Iterable[Callback] = callbacks
         self._waiting: deque[Event] = deque()
+        self._misunderstood: set[str] = set()
         self._bar: Any = None
         is_open = sys.stderr is not None and not getattr(sys.stderr, "closed", False)
         # stderr is not a terminal in a notebook, but tqdm can draw a bar there
@@ -79,8 +80,15 @@ class Listener(SilentReporter):
 
     def _call(self, event: Event) -> None:
         for callback in self.callbacks:
-            if callback(event) == "stop":
+            answer = callback(event)
+            if not isinstance(answer, str):
+                continue  # None, or whatever the last call in a lambda returned
+            if answer == "stop":
                 self.stop.set()
+            elif answer not in self._misunderstood:
+                self._misunderstood.add(answer)
+                problem = f"a callback returned {shown(answer)}, which has no effect"
+                self.warn(f"{problem}: only 'stop' has one, it ends the run")
 
     def _show(self, progress: Progress) -> None:
         if self._bar is None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import w2v
@@ -36,6 +38,18 @@ def test_callbacks_hear_of_everything_in_the_thread_of_the_caller(polled: None) 
     assert by_kind["epoch"][-1]["loss"] == run.summary["final_loss"]
     assert [event["epoch"] for event in by_kind["validation"]] == [1, 2]
     assert Path(by_kind["checkpoint"][-1]["path"]).parent.name == "checkpoints"
+
+
+def test_only_the_word_stop_stops_a_run() -> None:
+    answers: list[Callable[[w2v.Event], object]] = [
+        lambda event: np.zeros(3),  # its comparison with a string is no truth value
+        lambda event: "Stop",
+    ]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        run = w2v.train(LINES, **SMALL, callbacks=answers)
+    assert run.summary["interrupted"] is False
+    assert len(caught) == 1 and "'Stop'" in str(caught[0].message)
 
 
 def test_an_exception_of_a_callback_comes_out(polled: None) -> None:

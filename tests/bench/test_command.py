@@ -72,9 +72,9 @@ def test_one_row_per_system(results: tuple[dict[str, Any], Any], word2vec_c: Pat
     assert found["words"] == 3200
     peer = found["rows"][-1]
     assert peer["training_timed"]
-    # 98 % in four pauses of 0.05 s
-    assert peer["words_per_second"]["high"] <= 2 * 3200 / (0.2 / 0.98)
-    assert peer["seconds"]["low"] > 0.2
+    assert peer["seconds"]["low"] > 0.2  # five pauses of 0.05 s
+    # of training alone, from the reports that span 98 % of it; test_process.py has exact cases
+    assert peer["words_per_second"]["low"] > 0.97 * 2 * 3200 / peer["seconds"]["high"]
     assert peer["accuracy"]["median"] == 0  # all its vectors point to nearly the same place
     assert peer["speed_ratio"] is not None
     ours = found["rows"][1]

@@ -9,6 +9,7 @@ import lzma
 import os
 import re
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from tests.fuzz.loaders import KEY, LOADERS
 from tests.fuzz.loaders_of_vectors import MATRIX, WORD_LIST, _npy
 from w2v.corpus import Vocabulary, read_corpus
 from w2v.corpus.cache import list_entries, load_entry
+from w2v.corpus.vocabulary import load_list
 from w2v.errors import InputError, RunError
 from w2v.settings.groups import CorpusSettings
 from w2v.system import memory
@@ -248,3 +250,22 @@ def test_counts_whose_sum_is_beyond_64_bits(tmp_path: Path) -> None:
     assert "add up to more than" in refused(lambda: Vocabulary.load(path))
     (tmp_path / "v.npy").write_bytes(_npy(np.ones((10, 2), np.float32)))
     assert "add up to more than" in refused(lambda: load_vectors(tmp_path / "v.npy"))
+
+
+@pytest.mark.parametrize(
+    ("load", "end"), [(Vocabulary.load, b"\t1\n"), (Vocabulary.load, b" 1\n"), (load_list, b"\n")]
+)
+def test_lists_of_what_are_not_words(
+    load: Callable[[Path], object], end: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "v.tsv"
+    with path.open("wb") as file:
+        for number in range(600):
+            file.write(b"%d" % number + b"x" * 500_000 + end)
+    refused(lambda: load(path), lambda: little_memory(200))
+    for start in (b"", b"word" + end):
+        path.write_bytes(start)
+        os.truncate(path, 1 << 30)  # one long line follows
+        refused(lambda: load(path))
+    path.write_bytes(b"word" + end + b"one two three\n" * 10_000_000)
+    assert "line 2" in refused(lambda: load(path))

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from w2v.corpus.vocabulary import Vocabulary, parsed_list
+from w2v.corpus.vocabulary import Vocabulary, load_list
 from w2v.errors import InputError, shown
-from w2v.system.files import whole_text
 
 if TYPE_CHECKING:
     from w2v.settings.groups import CorpusSettings
@@ -46,9 +45,8 @@ def listed_vocabulary(path: str, text: Vocabulary) -> tuple[Vocabulary, str]:
     kept, with the text's counts. Raises InputError if the file is neither, or the text has none of
     its words.
     """
-    content = whole_text(path, f"the vocabulary {path}")
-    plain = parsed_list(content, path)
-    listed = Vocabulary.parsed(content, path) if plain is None else None
+    plain = load_list(path)
+    listed = Vocabulary.load(path) if plain is None else None
     words = plain or (listed.words if listed else [])
     rows = sorted(row for word in words if (row := text.index(word)) is not None)
     if not rows:

@@ -22,6 +22,7 @@ import numpy as np
 
 from w2v.corpus.vocabulary import PackedWords, Vocabulary
 from w2v.errors import InputError
+from w2v.system.limits import MANY_WORD_BYTES, MEAN_WORD_BYTES
 from w2v.system.memory import check_free
 
 if TYPE_CHECKING:
@@ -39,8 +40,6 @@ MERGE_BYTES = 64 << 20
 # Each chunk counts as this many more entries: the little that is kept of a chunk prevents the rest
 # of its memory from being freed.
 CHUNK_ENTRIES = 1 << 14
-# If the distinct words take more bytes, and are longer on average, the text is not plain text.
-LONG_BYTES, LONG_ON_AVERAGE = 64 << 20, 256
 # Memory per distinct word while dictionaries are merged and sorted (measured).
 ENTRY_BYTES = 140
 
@@ -212,7 +211,7 @@ class TokenStoreBuilder:
         self._pending = []
         self._pending_entries = self._pending_bytes = 0
         size, distinct = self._words.nbytes, len(self._words)
-        if size > LONG_BYTES and size > LONG_ON_AVERAGE * distinct:
+        if size > MANY_WORD_BYTES and size > MEAN_WORD_BYTES * distinct:
             many = f"{distinct:,} distinct words of {size // distinct:,} bytes on average so far"
             remedy = "is it plain text? Words are separated by whitespace"
             raise InputError(f"the corpus has {many}: {remedy}")

@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from itertools import count as counting
 from typing import IO, overload
 
 import numpy as np
 
 from w2v.errors import InputError, shown
-from w2v.system.files import atomic_file, whole_text
+from w2v.system.fields import without_mark
+from w2v.system.files import atomic_file, open_plain
+from w2v.system.limits import MANY_WORD_BYTES, MAX_WORD_BYTES, MEAN_WORD_BYTES
 
 # Lines written or words decoded at a time, which bounds the memory of the Python strings.
 BLOCK = 1 << 16
+COUNT_BYTES = 20  # a count and the character before it
+LINE_BYTES = MAX_WORD_BYTES + COUNT_BYTES + 2
 
 
 class PackedWords(Sequence[str]):
@@ -148,13 +153,7 @@ class Vocabulary:
         number, if a line is not a word and a count, repeats a word, or has a higher count than the
         line before.
         """
-        return cls.parsed(whole_text(path, f"the vocabulary {path}"), path)
-
-    @classmethod
-    def parsed(cls, text: str, path: object) -> Vocabulary:
-        """Returns the vocabulary in the text of a file, as `load` does; `path` is for messages."""
-        tabs = "\t" in text.partition("\n")[0]
-        words, counts = _parsed(text, tabs, path)
+        words, counts, tabs = _parsed(path)
         if not tabs:
             order = np.argsort(-counts, kind="stable")
             order = order[counts[order] > 0]
@@ -168,31 +167,31 @@ class Vocabulary:
         return cls(words, counts)
 
 
-def parsed_list(text: str, path: object) -> list[str] | None:
-    """Returns the words of a file with one word per line, or None if its first line is empty or
-    contains a space or tab. Raises InputError, with the line number, if a later line is or does, or
-    repeats a word."""
+def load_list(path: str | os.PathLike[str]) -> list[str] | None:
+    """Returns the words of a file with one word per line, or None if it is empty, or its first line
+    is or contains a space or tab. Raises InputError, with the line number, if a later line is or
+    does, or repeats a word."""
     line_of: dict[str, int] = {}
-    for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
-        word = line.removesuffix("\r")
+    for number, word in _lines(path):
         if not word or " " in word or "\t" in word:
             if number == 1:
                 return None
-            problem = f"{shown(line)} is not one word, as line 1 is"
+            problem = f"{shown(word)} is not one word, as line 1 is"
             raise InputError(f"{path} line {number}: {problem}")
         if line_of.setdefault(word, number) != number:
             problem = f"{shown(word)} is already on line {line_of[word]}"
             raise InputError(f"{path} line {number}: {problem}")
-    return list(line_of)
+    return list(line_of) or None
 
 
-def _parsed(text: str, tabs: bool, path: object) -> tuple[list[str], np.ndarray]:
-    """Returns the words and counts of a vocabulary's lines. Only word2vec.c's files, which have a
-    space between word and count, may have counts of 0."""
+def _parsed(path: str | os.PathLike[str]) -> tuple[list[str], np.ndarray, bool]:
+    """Returns the words and counts of a vocabulary's lines, and whether a tab is between them. Only
+    word2vec.c's files, which have a space there, may have counts of 0."""
     line_of: dict[str, int] = {}
-    counts = []
-    for number, line in enumerate(text.removesuffix("\n").split("\n") if text else [], 1):
-        word, _, count = line.removesuffix("\r").rpartition("\t" if tabs else " ")
+    counts, tabs = [], False
+    for number, line in _lines(path):
+        tabs = tabs or (number == 1 and "\t" in line)
+        word, _, count = line.rpartition("\t" if tabs else " ")
         problem = None
         if not word or "\t" in word or (not tabs and word.split() != [word]):
             expected = "word, tab, count" if tabs else "word, space or tab, count"
@@ -207,4 +206,29 @@ def _parsed(text: str, tabs: bool, path: object) -> tuple[list[str], np.ndarray]
         counts.append(int(count))
     if sum(counts) >= 1 << 63:
         raise InputError(f"the counts of the vocabulary {path} add up to more than 64 bits hold")
-    return list(line_of), np.array(counts, dtype=np.int64)
+    return list(line_of), np.array(counts, dtype=np.int64), tabs
+
+
+def _lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
+    """Yields the lines of a vocabulary file, without their ends, numbered from 1. Raises InputError
+    if the file cannot be read, is not UTF-8, or has lines too long for words and counts."""
+    named = f"the vocabulary {path}"
+    try:
+        with open_plain(path, follow=True) as file:
+            read = 0
+            for number in counting(1):
+                line = file.readline(LINE_BYTES + 1)
+                if not line:
+                    return
+                start, read = read, read + len(line)
+                mean = read > MANY_WORD_BYTES + (MEAN_WORD_BYTES + COUNT_BYTES) * number
+                if len(line) > LINE_BYTES or mean:
+                    which = "lines too long on average" if mean else f"line {number} too long"
+                    raise InputError(f"{named} has {which} for words; is it a list of words?")
+                text = line if number > 1 else without_mark(line, str(path))
+                yield number, text.removesuffix(b"\n").removesuffix(b"\r").decode()
+    except OSError as error:
+        raise InputError(f"{named} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        position = start + len(line) - len(text) + error.start
+        raise InputError(f"{named} cannot be read: not valid UTF-8 at byte {position}") from None

@@ -95,18 +95,24 @@ def user_caches() -> Path | None:
 def read_plain(
     path: str | os.PathLike[str], limit: int = sys.maxsize - 1, *, follow: bool = False
 ) -> bytes:
-    """Returns the content of a regular file; symbolic links are followed only with `follow`. Raises
-    OSError, without waiting, for anything else (a pipe or a device might never end), and for a file
-    larger than `limit` bytes."""
-    no_link = 0 if follow else os.O_NOFOLLOW
-    descriptor = os.open(path, os.O_RDONLY | no_link | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "it is not a file", str(path))
-        data = file.read(min(limit, os.fstat(descriptor).st_size) + 1)
+    """Returns the content of a regular file, opened as in `open_plain`. Raises OSError also for a
+    file larger than `limit` bytes."""
+    with open_plain(path, follow=follow) as file:
+        data = file.read(min(limit, os.fstat(file.fileno()).st_size) + 1)
         if len(data) > limit:
             raise OSError(errno.EFBIG, f"it is larger than {limit >> 20} MiB", str(path))
         return data
+
+
+def open_plain(path: str | os.PathLike[str], *, follow: bool = False) -> IO[bytes]:
+    """Opens a regular file for reading; symbolic links are followed only with `follow`. Raises
+    OSError, without waiting, for anything else: a pipe or a device might never end."""
+    no_link = 0 if follow else os.O_NOFOLLOW
+    descriptor = os.open(path, os.O_RDONLY | no_link | os.O_NONBLOCK | os.O_CLOEXEC)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return open(descriptor, "rb")
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "it is not a file", str(path))
 
 
 @contextmanager

@@ -18,14 +18,8 @@ import numpy as np
 from w2v.errors import InputError, RunError, shown
 from w2v.system.fields import without_mark
 from w2v.system.files import read_plain
-from w2v.vectors.content import (
-    MANY_WORD_BYTES,
-    MEAN_WORD_BYTES,
-    check_memory,
-    damaged,
-    decode_words,
-    say_repeated,
-)
+from w2v.system.limits import MANY_WORD_BYTES, MEAN_WORD_BYTES
+from w2v.vectors.content import check_memory, damaged, decode_words, say_repeated
 from w2v.vectors.word_vectors import WordVectors
 
 # NumPy's own limit for the header text, which it evaluates as a literal, plus the bytes before it.

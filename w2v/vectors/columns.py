@@ -19,8 +19,8 @@ from w2v.corpus.columns import PARQUET_MARK, check_claims, text_bytes, text_valu
 from w2v.corpus.messages import arrow_claims
 from w2v.corpus.pages import claims
 from w2v.errors import InputError, RunError, shown
-from w2v.system.limits import MAX_DIM
-from w2v.vectors.content import MANY_WORD_BYTES, MEAN_WORD_BYTES, Part, VectorStream, damaged
+from w2v.system.limits import MANY_WORD_BYTES, MAX_DIM, MEAN_WORD_BYTES
+from w2v.vectors.content import Part, VectorStream, damaged
 from w2v.vectors.precision import reduced, restored
 
 if TYPE_CHECKING:

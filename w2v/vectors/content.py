@@ -17,7 +17,7 @@ import numpy as np
 from w2v.errors import InputError, shown
 from w2v.system.compression import Decompressed
 from w2v.system.fields import without_mark
-from w2v.system.limits import MAX_DIM
+from w2v.system.limits import MANY_WORD_BYTES, MAX_DIM, MEAN_WORD_BYTES
 from w2v.system.memory import check_free
 from w2v.vectors.precision import check_finite
 
@@ -30,9 +30,7 @@ WORD_BYTES = 160
 
 HEADER = re.compile(rb"[ \t]*([+-]?[0-9]{1,18})[ \t,;]+([+-]?[0-9]{1,18})[ \t,;]*(?:\r?\n|\Z)")
 CONTROL_BYTES = bytes(set(range(32)) - set(b"\t\n\r"))
-# Reject files whose words have more bytes in total than MANY_WORD_BYTES plus MEAN_WORD_BYTES each
-# (a small compressed file can expand to gigabytes), or too many repetitions of the same words.
-MANY_WORD_BYTES, MEAN_WORD_BYTES = 32 << 20, 100
+# Reject files with too many repetitions of the same words.
 MANY_REPEATED = 10_000
 
 

@@ -28,8 +28,8 @@ import numpy as np
 
 from w2v.corpus.ngrams import LONGEST_WORD, Ngrams
 from w2v.errors import InputError
-from w2v.system.limits import MAX_DIM, MAX_WORD_BYTES
-from w2v.vectors.content import MANY_WORD_BYTES, MEAN_WORD_BYTES, Part, VectorStream, damaged
+from w2v.system.limits import MANY_WORD_BYTES, MAX_DIM, MAX_WORD_BYTES, MEAN_WORD_BYTES
+from w2v.vectors.content import Part, VectorStream, damaged
 from w2v.vectors.ngrams import NgramRows
 from w2v.vectors.precision import check_finite
 

@@ -24,13 +24,14 @@ import numpy as np
 from w2v.corpus.tokenizer_file import load_tokenizer
 from w2v.errors import InputError, shown
 from w2v.system.json import read_object
-from w2v.vectors.content import MANY_WORD_BYTES, MEAN_WORD_BYTES, Part, VectorStream
+from w2v.vectors.content import Part, VectorStream
 from w2v.vectors.precision import reduced, restored
 from w2v.vectors.tensors import blocks, opened, rows_of
 
 MATRIX, TOKENIZER, TENSOR = "model.safetensors", "tokenizer.json", "embeddings"
 UNKNOWN = "[UNK]"
 OF_FILE = "tokens_of_file"  # in config.json
+JSON_BYTES, TOKEN_BYTES = 8 << 20, 100  # limits: JSON takes many times its size in memory
 MODULES = [
     {"idx": 0, "name": "0", "path": ".", "type": "sentence_transformers.models.StaticEmbedding"}
 ]
@@ -164,7 +165,7 @@ def read_hub(folder: Path, stream: VectorStream) -> Iterator[Part]:
 def cut_by_file(folder: Path) -> bool:
     """Returns whether the words are tokens of a tokenizer file that split the corpus."""
     try:
-        return read_object(folder / "config.json", MANY_WORD_BYTES).get(OF_FILE) is True
+        return read_object(folder / "config.json", JSON_BYTES).get(OF_FILE) is True
     except (OSError, ValueError):
         return False
 
@@ -183,7 +184,7 @@ def _file_words(path: Path, n_rows: int) -> list[bytes | None]:
 def _words(path: Path, n_rows: int) -> list[bytes | None]:
     """Returns the word of each row; None for the row of unknown words, and rows without a word."""
     try:
-        limit = MANY_WORD_BYTES // 4 + MEAN_WORD_BYTES * n_rows
+        limit = JSON_BYTES + TOKEN_BYTES * n_rows
         model = read_object(path, limit).get("model")
         model = model if isinstance(model, dict) else {}
         vocabulary = model.get("vocab")

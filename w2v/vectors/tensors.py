@@ -11,7 +11,8 @@ from typing import IO, Any
 import numpy as np
 
 from w2v.errors import InputError
-from w2v.vectors.content import MANY_WORD_BYTES, MEAN_WORD_BYTES, Part, VectorStream, damaged
+from w2v.system.limits import MANY_WORD_BYTES, MEAN_WORD_BYTES
+from w2v.vectors.content import Part, VectorStream, damaged
 from w2v.vectors.precision import reduced, restored
 
 MAX_HEADER = 1 << 20  # bytes: enough for a few tensors and metadata

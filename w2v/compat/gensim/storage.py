@@ -13,8 +13,8 @@ from w2v.compat.gensim.files import read_archive, write_archive
 from w2v.corpus.ngrams import Ngrams
 from w2v.errors import InputError
 from w2v.system.files import atomic_file
+from w2v.system.limits import MANY_WORD_BYTES, MEAN_WORD_BYTES
 from w2v.vectors import load_vectors, save_vectors
-from w2v.vectors.content import MANY_WORD_BYTES, MEAN_WORD_BYTES
 from w2v.vectors.ngrams import NgramRows
 
 if TYPE_CHECKING:

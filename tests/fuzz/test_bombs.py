@@ -20,6 +20,7 @@ from tests.fuzz.loaders import KEY, LOADERS
 from tests.fuzz.loaders_of_vectors import MATRIX, WORD_LIST, _npy
 from w2v.corpus import Vocabulary, read_corpus
 from w2v.corpus.cache import list_entries, load_entry
+from w2v.corpus.phrases import Phrases
 from w2v.corpus.vocabulary import load_list
 from w2v.errors import InputError, RunError
 from w2v.settings.groups import CorpusSettings
@@ -253,7 +254,13 @@ def test_counts_whose_sum_is_beyond_64_bits(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("load", "end"), [(Vocabulary.load, b"\t1\n"), (Vocabulary.load, b" 1\n"), (load_list, b"\n")]
+    ("load", "end"),
+    [
+        (Vocabulary.load, b"\t1\n"),
+        (Vocabulary.load, b" 1\n"),
+        (load_list, b"\n"),
+        (Phrases.load, b"\ta b\t1\t1.0\t1\n"),
+    ],
 )
 def test_lists_of_what_are_not_words(
     load: Callable[[Path], object], end: bytes, tmp_path: Path

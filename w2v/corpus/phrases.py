@@ -30,13 +30,12 @@ from w2v.corpus.joining import joined
 from w2v.corpus.neighbours import Bridges, PairCounts, count_pairs
 from w2v.corpus.store import TokenStore
 from w2v.errors import InputError, shown
-from w2v.system.files import atomic_file, whole_text
+from w2v.system.files import atomic_file, word_lines
 
 if TYPE_CHECKING:
     from w2v.settings.groups import PhraseSettings
 
 THRESHOLDS = {"word2phrase": 100.0, "gensim": 10.0, "npmi": 0.5}
-MAX_BYTES = 1 << 30  # of a phrase file
 MAX_PARTS = 64
 MAX_PASSES = 16
 
@@ -94,9 +93,8 @@ class Phrases:
     def load(cls, path: str | os.PathLike[str]) -> Phrases:
         """Reads what `save` wrote. Raises InputError if the file cannot be read, or, naming the
         line, if a line is not a phrase or repeats one."""
-        text = whole_text(path, f"the phrases {path}", MAX_BYTES)
-        lines = text.removesuffix("\n").split("\n") if text else []
-        phrases = [_parsed(line, f"{path} line {number}") for number, line in enumerate(lines, 1)]
+        lines = word_lines(path, f"the phrases {path}")
+        phrases = [_parsed(line, f"{path} line {number}") for number, line in lines]
         first_lines: dict[tuple[int, tuple[str, ...]], int] = {}
         for number, phrase in enumerate(phrases, 1):
             if (first := first_lines.setdefault((phrase.level, phrase.parts), number)) != number:
@@ -106,7 +104,7 @@ class Phrases:
 
 
 def _parsed(line: str, where: str) -> Phrase:
-    fields = line.removesuffix("\r").split("\t")
+    fields = line.split("\t")
     try:
         word, joined_parts, count, score, level = fields
         parts = tuple(joined_parts.split(" "))

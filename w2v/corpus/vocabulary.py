@@ -9,20 +9,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from itertools import count as counting
 from typing import IO, overload
 
 import numpy as np
 
 from w2v.errors import InputError, shown
-from w2v.system.fields import without_mark
-from w2v.system.files import atomic_file, open_plain
-from w2v.system.limits import MANY_WORD_BYTES, MAX_WORD_BYTES, MEAN_WORD_BYTES
+from w2v.system.files import atomic_file, word_lines
 
 # Lines written or words decoded at a time, which bounds the memory of the Python strings.
 BLOCK = 1 << 16
-COUNT_BYTES = 20  # a count and the character before it
-LINE_BYTES = MAX_WORD_BYTES + COUNT_BYTES + 2
 
 
 class PackedWords(Sequence[str]):
@@ -172,7 +167,7 @@ def load_list(path: str | os.PathLike[str]) -> list[str] | None:
     is or contains a space or tab. Raises InputError, with the line number, if a later line is or
     does, or repeats a word."""
     line_of: dict[str, int] = {}
-    for number, word in _lines(path):
+    for number, word in word_lines(path, f"the vocabulary {path}"):
         if not word or " " in word or "\t" in word:
             if number == 1:
                 return None
@@ -189,7 +184,7 @@ def _parsed(path: str | os.PathLike[str]) -> tuple[list[str], np.ndarray, bool]:
     word2vec.c's files, which have a space there, may have counts of 0."""
     line_of: dict[str, int] = {}
     counts, tabs = [], False
-    for number, line in _lines(path):
+    for number, line in word_lines(path, f"the vocabulary {path}"):
         tabs = tabs or (number == 1 and "\t" in line)
         word, _, count = line.rpartition("\t" if tabs else " ")
         problem = None
@@ -207,28 +202,3 @@ def _parsed(path: str | os.PathLike[str]) -> tuple[list[str], np.ndarray, bool]:
     if sum(counts) >= 1 << 63:
         raise InputError(f"the counts of the vocabulary {path} add up to more than 64 bits hold")
     return list(line_of), np.array(counts, dtype=np.int64), tabs
-
-
-def _lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
-    """Yields the lines of a vocabulary file, without their ends, numbered from 1. Raises InputError
-    if the file cannot be read, is not UTF-8, or has lines too long for words and counts."""
-    named = f"the vocabulary {path}"
-    try:
-        with open_plain(path, follow=True) as file:
-            read = 0
-            for number in counting(1):
-                line = file.readline(LINE_BYTES + 1)
-                if not line:
-                    return
-                start, read = read, read + len(line)
-                mean = read > MANY_WORD_BYTES + (MEAN_WORD_BYTES + COUNT_BYTES) * number
-                if len(line) > LINE_BYTES or mean:
-                    which = "lines too long on average" if mean else f"line {number} too long"
-                    raise InputError(f"{named} has {which} for words; is it a list of words?")
-                text = line if number > 1 else without_mark(line, str(path))
-                yield number, text.removesuffix(b"\n").removesuffix(b"\r").decode()
-    except OSError as error:
-        raise InputError(f"{named} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        position = start + len(line) - len(text) + error.start
-        raise InputError(f"{named} cannot be read: not valid UTF-8 at byte {position}") from None

@@ -13,11 +13,16 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import IO
 
 from w2v.errors import InputError, RunError, shown
+from w2v.system.fields import without_mark
+from w2v.system.limits import MANY_WORD_BYTES, MAX_WORD_BYTES, MEAN_WORD_BYTES
 
+NUMBER_BYTES = 64  # for the numbers in a line of words
+MAX_LINE_BYTES = MAX_WORD_BYTES + NUMBER_BYTES
 HUB = "hf://"  # prefix of an address on the hub, as opposed to a path
 WORKING_DIRECTORY_GONE = "the working directory no longer exists; change to another directory"
 _DESCRIPTOR = re.compile("/dev/(std(in|out|err)|fd/[0-9]+)|/proc/(self|[0-9]+)/fd/[0-9]+")
@@ -228,15 +233,29 @@ def is_special(path: str | os.PathLike[str]) -> bool:
     return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
 
 
-def whole_text(path: str | os.PathLike[str], named: str, limit: int = sys.maxsize - 1) -> str:
-    """Returns the UTF-8 text of a regular file. Raises InputError, with a message that begins with
-    `named`, if it cannot be read, is larger than `limit` bytes or not valid UTF-8."""
+def word_lines(path: str | os.PathLike[str], named: str) -> Iterator[tuple[int, str]]:
+    """Yields the lines of a regular file of words and numbers, without their ends, numbered from 1.
+    Raises InputError, with a message that begins with `named`, if the file cannot be read, is not
+    UTF-8, or has lines that are too long for words."""
     try:
-        return read_plain(path, limit, follow=True).decode("utf-8-sig")
+        with open_plain(path, follow=True) as file:
+            read = 0
+            for number in count(1):
+                line = file.readline(MAX_LINE_BYTES + 1)
+                if not line:
+                    return
+                start, read = read, read + len(line)
+                mean = read > MANY_WORD_BYTES + (MEAN_WORD_BYTES + NUMBER_BYTES) * number
+                if len(line) > MAX_LINE_BYTES or mean:
+                    which = "lines too long on average" if mean else f"line {number} too long"
+                    raise InputError(f"{named} has {which} for words; is it the right file?")
+                text = line if number > 1 else without_mark(line, str(path))
+                yield number, text.removesuffix(b"\n").removesuffix(b"\r").decode()
     except OSError as error:
         raise InputError(f"{named} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise InputError(f"{named} cannot be read: not valid UTF-8 at byte {error.start}") from None
+        position = start + len(line) - len(text) + error.start
+        raise InputError(f"{named} cannot be read: not valid UTF-8 at byte {position}") from None
 
 
 def check_writable(path: str | os.PathLike[str], *, overwrite: bool) -> None:

@@ -247,8 +247,9 @@ def word_lines(path: str | os.PathLike[str], named: str) -> Iterator[tuple[int, 
                 start, read = read, read + len(line)
                 mean = read > MANY_WORD_BYTES + (MEAN_WORD_BYTES + NUMBER_BYTES) * number
                 if len(line) > MAX_LINE_BYTES or mean:
-                    which = "lines too long on average" if mean else f"line {number} too long"
-                    raise InputError(f"{named} has {which} for words; is it the right file?")
+                    which = "its lines are" if mean else f"line {number} is"
+                    problem = f"{which} too long for words; is it the right file?"
+                    raise InputError(f"{named}: {problem}")
                 text = line if number > 1 else without_mark(line, str(path))
                 yield number, text.removesuffix(b"\n").removesuffix(b"\r").decode()
     except OSError as error:

@@ -99,3 +99,15 @@ def test_listed_words_that_the_text_lacks_are_not_subtracted_from_the_unknown_on
     lines, listed = [["a", "b", "c", "c"]] * 20, {"vocab": str(tmp_path / "vocab.tsv")}
     words = trained(lines, {**SMALL, **LM, **listed, "batch_size": 2}).summary["words"]
     assert (words["read"], words["in_vocabulary"], words["left_out"]) == (100, 60, 40)
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_a_text_of_a_single_block_is_learnt_from_the_first_step_on(epochs: int) -> None:
+    """A warm-up shorter than a block changes nothing."""
+    lines = ["a b c d", "b c"] * 20
+    given = {**SMALL, **LM, "epochs": epochs, "schedule": "constant", "progress": False}
+    short, none, untrained = (
+        w2v.train(lines, **given, **more).model.perplexity(lines).nats
+        for more in ({}, {"warmup": 0}, {"lr": 1e-30})
+    )
+    assert short == none < 0.98 * untrained

@@ -269,4 +269,4 @@ class LanguageModel:
     def unknown_words(self, text: str) -> list[str]:
         """Returns the words of a text that the model does not know, each once."""
         words = dict.fromkeys(split_words(text, self.vocabulary.settings))
-        return [word for word in words if self.vocabulary.unk in self.vocabulary.encode(word)]
+        return [word for word in words if self.vocabulary.unk in self.vocabulary.ids([word])]

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from w2v.comparison.table import Compared
-    from w2v.corpus.phrases import Phrases
+    from w2v.corpus.phrase_file import Phrases
     from w2v.lm.language_model import LanguageModel
     from w2v.settings.keywords import Keywords
     from w2v.vectors import WordVectors

@@ -53,7 +53,9 @@ class Run:
         """The word vectors; for a language model, its input embeddings."""
         from w2v.vectors import load_vectors
 
-        return load_vectors(self.path)
+        vectors = load_vectors(self.path)
+        _ = vectors.config  # read now, because a temporary directory ends with this object
+        return vectors
 
     @cached_property
     def model(self) -> LanguageModel:

@@ -57,6 +57,20 @@ def test_another_budget_is_shown(verb: Verb, stand_in: StandIn, tmp_path: Path) 
     assert "epochs=9" in out.splitlines()[0]
 
 
+@pytest.mark.parametrize(
+    "own", ["max_vocab: 9", "min_count: 2", "subwords: 300", "valid: text.txt", "lowercase: true"]
+)
+def test_perplexities_of_different_tokens_are_not_compared(
+    verb: Verb, stand_in: StandIn, tmp_path: Path, own: str
+) -> None:
+    common = "model: lm\nvalid: valid.txt\n"
+    recipe = f"{common}losses:\n  softmax: {{}}\n  nce: {{negatives: 3, {own}}}\n"
+    (tmp_path / "recipe.yaml").write_text(recipe)
+    status, out, err = verb("text.txt", "--config", "recipe.yaml", "--output", "c")
+    assert (status, out) == (2, "") and f"--{own.split(':')[0].replace('_', '-')}" in err
+    assert not (tmp_path / "c").exists()
+
+
 @pytest.mark.usefixtures("quick_children")
 def test_whose_questions_are_asked_and_how_many(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text("a b c d e f\nb a d c f e\n" * 40)

@@ -20,7 +20,7 @@ from tests.fuzz.loaders import KEY, LOADERS
 from tests.fuzz.loaders_of_vectors import MATRIX, WORD_LIST, _npy
 from w2v.corpus import Vocabulary, read_corpus
 from w2v.corpus.cache import list_entries, load_entry
-from w2v.corpus.phrases import Phrases
+from w2v.corpus.phrase_file import Phrases
 from w2v.corpus.vocabulary import load_list
 from w2v.errors import InputError, RunError
 from w2v.settings.groups import CorpusSettings

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -99,3 +100,42 @@ def test_listed_words_that_the_text_lacks_are_not_subtracted_from_the_unknown_on
     lines, listed = [["a", "b", "c", "c"]] * 20, {"vocab": str(tmp_path / "vocab.tsv")}
     words = trained(lines, {**SMALL, **LM, **listed, "batch_size": 2}).summary["words"]
     assert (words["read"], words["in_vocabulary"], words["left_out"]) == (100, 60, 40)
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_a_text_of_a_single_block_is_learnt_from_the_first_step_on(epochs: int) -> None:
+    """A warm-up shorter than a block changes nothing."""
+    lines = ["a b c d", "b c"] * 20
+    given = {**SMALL, **LM, "epochs": epochs, "schedule": "constant", "progress": False}
+    short, none, untrained = (
+        w2v.train(lines, **given, **more).model.perplexity(lines).nats
+        for more in ({}, {"warmup": 0}, {"lr": 1e-30})
+    )
+    assert short == none < 0.98 * untrained
+
+
+@pytest.mark.parametrize(
+    "reading", [{}, {"lowercase": True}, {"tokenizer": "words"}, {"subwords": 270}], ids=str
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_phrases_are_joined_wherever_text_is_read(tmp_path: Path, reading: dict[str, Any]) -> None:
+    rows = [("new_york", "new york", 1), ("the_new_york", "the new_york", 2), ("a_new", "a new", 1)]
+    file = tmp_path / "phrases.tsv"
+    file.write_text("".join(f"{word}\t{parts}\t9\t9.0\t{level}\n" for word, parts, level in rows))
+    lines = ["the new york is big", "a new york", "york the", "new", "york is new"] * 8
+    given = {**SMALL, "phrases": str(file), "progress": False, "epochs": 1, "min_count": 1}
+    model = w2v.train(lines, **given, **LM, **reading).model
+    text, stream = "the new york\nnew\nyork is a new york", model.stream()
+    scores, whole = model.score(text, stream=stream), model.perplexity([text])
+    assert sum(len(score.tokens) for score in scores) == whole.tokens
+    assert -sum(score.log_prob for score in scores) == pytest.approx(whole.nats, rel=1e-5)
+    assert model.unknown_words(text) == []
+    if "subwords" not in reading:
+        assert [score.tokens[:-1] for score in scores] == [
+            ["the_new_york"],
+            ["new"],
+            ["york", "is", "a_new", "york"],
+        ]
+        vectors = w2v.train(lines, **given, **reading).vectors
+        joined, apart = vectors.encode(["a new york", ["a_new", "york"]])
+        np.testing.assert_allclose(joined, apart, rtol=1e-6)  # the run is gone, its reading not

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pytest
@@ -76,6 +77,19 @@ def test_the_most_probable_token(loss: str) -> None:
     assert next_token(layer, HIDDEN, Sampling(temperature=0, banned=best), random) == int(
         log_prob.argmax()
     )
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("temperature", [1e-6, 1e-300, 5e-324])
+@pytest.mark.parametrize("more", [{}, {"top_k": 4}, {"top_p": 0.5}, {"top_p": 1.0}])
+def test_a_temperature_near_0_is_that_of_0(
+    loss: str, temperature: float, more: dict[str, Any]
+) -> None:
+    layer, random = random_layer(loss), torch.Generator()
+    best = next_token(layer, HIDDEN, Sampling(temperature=0), random)
+    if not more and loss in ("adaptive-softmax", "hsigmoid", "hsigmoid+neg"):
+        best = int(layer.sample(HIDDEN, random, 1e-6))  # the best of each of its decisions
+    assert next_token(layer, HIDDEN, Sampling(temperature, **more), random) == best
 
 
 @pytest.mark.parametrize("loss", ["softmax", "adaptive-softmax", "hsigmoid", "nce"])

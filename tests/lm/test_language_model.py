@@ -95,6 +95,28 @@ def test_lines_are_scored_afresh_or_as_one_text(model: LanguageModel) -> None:
     assert model.score([]) == []
 
 
+SEPARATORS = [*"\r\v\f\x1c\x1d\x1e\x85\u2028\u2029", "\r\n", "\n", "\n\n"]
+
+
+@pytest.mark.parametrize("separator", SEPARATORS, ids=repr)
+def test_a_string_has_the_lines_of_a_text(model: LanguageModel, separator: str) -> None:
+    for text in (f"w1{separator}w2", f"w1{separator}w2{separator}", f"{separator}w1\n"):
+        scores, whole = model.score(text, stream=model.stream()), model.perplexity([text])
+        assert sum(len(score.tokens) for score in scores) == whole.tokens
+        assert len(scores) == whole.eos
+        assert -sum(score.log_prob for score in scores) == pytest.approx(whole.nats, rel=1e-5)
+
+
+def test_an_entry_is_one_line(model: LanguageModel) -> None:
+    assert [score.tokens for score in model.score(["w1\n", "\n", "w2\r\n"])] == [
+        ["w1", "<eos>"],
+        ["<eos>"],
+        ["w2", "<eos>"],
+    ]
+    with pytest.raises(InputError, match="`lines`"):
+        model.score(["w1", "w1\nw2"])
+
+
 def test_texts_are_generated(model: LanguageModel) -> None:
     text = model.generate("w1 w2", words=30)
     assert text.startswith("w1 w2") and "<unk>" not in text

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import w2v
 from w2v.corpus import Vocabulary, read_corpus
 from w2v.errors import InputError, RunError
 from w2v.lm.vocabulary import TokenVocabulary
@@ -141,3 +142,20 @@ def test_without_the_library_the_remedy_is_named(opened, monkeypatch):
     monkeypatch.setitem(sys.modules, "tokenizers", None)
     with pytest.raises(RunError, match="pip install"):
         opened(subwords="300")
+
+
+def test_words_of_a_tokenizer_file_are_known_as_they_are(tmp_path: Path) -> None:
+    tokenizers = pytest.importorskip("tokenizers")
+    by_bytes = tokenizers.pre_tokenizers.ByteLevel
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
+    tokenizer.pre_tokenizer = by_bytes()
+    alphabet = by_bytes.alphabet()
+    trainer = tokenizers.trainers.BpeTrainer(
+        vocab_size=270, initial_alphabet=alphabet, show_progress=False
+    )
+    tokenizer.train_from_iterator([TEXT], trainer)
+    tokenizer.save(str(tmp_path / "tokens.json"))
+    given = {"tokenizer": str(tmp_path / "tokens.json"), "dim": 4, "bptt": 5, "batch_size": 2}
+    model = w2v.train(TEXT.split("\n"), model="lm", epochs=1, progress=False, **given).model
+    assert any(token.startswith("Ġ") for token in model.tokens)
+    assert model.unknown_words(TEXT.split("\n")[0]) == []

@@ -101,6 +101,21 @@ def test_warm_up_rises_to_the_start_of_the_course() -> None:
     schedule = Schedule(2.0, "linear", warmup=0.2)
     assert [schedule.rate(f) for f in (0, 0.1, 0.2, 0.6, 1)] == pytest.approx([2e-4, 1, 2, 1, 2e-4])
     assert Schedule(2.0, "cosine", warmup=1.0).rate(1.0) == 2.0
+    assert [schedule.rate(f, 0.1) for f in (0, 0.1, 0.2)] == pytest.approx([1, 2, 2])
+    assert schedule.rate(0.15, 0.3) == 2
+    (only,) = (Blocks(np.array([0, 50]), 1)[number] for number in range(1))
+    assert Schedule(2.0, "cosine", warmup=0.02).rate(only.fraction, only.share) == 2
+
+
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=30), st.integers(1, 4))
+def test_no_block_of_a_warm_up_is_lost(sizes: list[int], epochs: int) -> None:
+    blocks = Blocks(np.cumsum([0, *sizes]), epochs)
+    for number in range(len(blocks)):
+        block, end = blocks[number], blocks.position(number + 1) / blocks.positions
+        assert block.fraction + block.share == pytest.approx(end)
+        for warmup in (0.02, 0.5, 1.0):
+            rate = Schedule(3.0, "constant", warmup).rate(block.fraction, block.share)
+            assert rate == pytest.approx(3.0 * min(1.0, end / warmup))
 
 
 def test_a_plateau_quarters_the_rate_and_is_remembered() -> None:

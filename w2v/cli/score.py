@@ -4,6 +4,7 @@ Lines are read from stdin. Prints for each line log P(line), its number of token
 these are <unk>; with --tokens also every token with its log-probability. The tokens of a line are
 its words and the <eos> at its end; words outside the vocabulary count as <unk>. Each line is scored
 independently, as after an <eos>; --continuous reads all lines as one text, like w2v eval --text.
+For a model trained with --sentences paragraph, each line must be a whole paragraph.
 Logarithms are natural (nats) unless --base is given.
 
 \b

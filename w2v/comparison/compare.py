@@ -30,7 +30,8 @@ from w2v.corpus.sources import resolve_sources
 from w2v.errors import InputError
 from w2v.evaluation.sets import AnalogySet, default_sets, load_set
 from w2v.runs.output import check_folder
-from w2v.settings.groups import OutputSettings
+from w2v.settings.declare import settings_of
+from w2v.settings.groups import CorpusSettings, OutputSettings
 from w2v.system.ranks import rank_or_single
 from w2v.training.report import Reporter, SilentReporter
 
@@ -155,10 +156,13 @@ class Comparison:
 
 def check_comparable(contenders: Sequence[Contender]) -> None:
     """Raises InputError for contenders that cannot be compared: different models, language models
-    without a validation text, missing files, or a corpus that can be read only once."""
+    without a validation text or with different tokens, missing files, or a corpus that can be read
+    only once."""
     configs = [contender.config for contender in contenders]
     if len({config.model.model for config in configs}) > 1:
         raise InputError("losses are compared with one model: give all the same `model`")
+    if not configs[0].only_vectors:
+        check_same_tokens(contenders)
     for config in configs:
         texts, valid = list(config.corpus.corpus), config.validation.valid
         if valid is not None:
@@ -169,6 +173,17 @@ def check_comparable(contenders: Sequence[Contender]) -> None:
             if not source.lasting:
                 problem = f"but {source.name} can be read only once: save it to a file"
                 raise InputError(f"texts are read once per loss, {problem}")
+
+
+def check_same_tokens(contenders: Sequence[Contender]) -> None:
+    """Raises InputError for language models that read different texts, or as different tokens: the
+    more of them are <unk> or parts of words, the lower is the perplexity."""
+    for name in ("valid", "subwords", *settings_of(CorpusSettings)):
+        values = {c.name: settings_asked(c).get(name) for c in contenders}
+        if len(set(map(repr, values.values()))) > 1:
+            given = ", ".join(f"{contender} {value}" for contender, value in values.items())
+            why = "perplexities of different tokens cannot be compared"
+            raise InputError(f"{why}: give all language models the same `{name}` (now {given})")
 
 
 def check_same(contender: Contender, row: Row, output: Path) -> None:

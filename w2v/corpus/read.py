@@ -104,7 +104,7 @@ def with_phrases(store: TokenStore, settings: CorpusSettings) -> TokenStore:
     if settings.phrases is None:
         return store
     from w2v.corpus.joining import joined  # only needed here
-    from w2v.corpus.phrases import Phrases
+    from w2v.corpus.phrase_file import Phrases
 
     for mapping in Phrases.load(settings.phrases).passes:
         store = joined(store, mapping)

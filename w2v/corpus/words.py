@@ -41,8 +41,19 @@ def _compiled(pattern: str) -> Any:
 
 
 def split_words(text: str, settings: CorpusSettings | None) -> list[str]:
-    """Returns the words that a corpus with these settings would have for this text. None stands for
-    the default settings."""
+    """Returns the words that a corpus with these settings would have for this text, with phrases
+    joined. None stands for the default settings."""
+    if settings is None or settings.phrases is None:
+        return _split(text, settings)
+    from w2v.corpus.phrase_file import load_phrases  # rarely needed
+
+    phrases = load_phrases(settings.phrases)
+    lines = (_split(line, settings) for line in text.split("\n"))
+    return [word for line in lines for word in phrases.join(line)]
+
+
+def _split(text: str, settings: CorpusSettings | None) -> list[str]:
+    """As `split_words`, without joining phrases."""
     if settings is not None and (cutter := cutter_of(settings)):
         return cutter.split(text.lower() if settings.lowercase else text)
     words = [word.lstrip(MARK) for word in text.replace("\0", " ").split()]

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from w2v.errors import InputError, RunError
 from w2v.lm.perplexity import CHUNK, evaluating
-from w2v.losses.base import draw
+from w2v.losses.base import at_temperature, draw
 from w2v.system.arguments import number, optional
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def next_token(
                 return token
     k = layer.num_classes if sampling.top_k is None else sampling.top_k
     ids, log_prob = _best(layer, hidden, k, banned)
-    log_prob = nucleus(log_prob.double() / temperature, sampling.top_p)
+    log_prob = nucleus(at_temperature(log_prob, temperature), sampling.top_p)
     return int(ids[0, draw(log_prob, random)[0]])
 
 

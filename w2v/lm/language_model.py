@@ -19,7 +19,7 @@ import numpy as np
 
 from w2v.corpus import TokenStore, is_in_memory, read_corpus, read_memory
 from w2v.corpus.words import split_words
-from w2v.errors import InputError, RunError
+from w2v.errors import InputError, RunError, shown
 from w2v.lm import perplexity as scoring
 from w2v.lm.generation import Sampling, generate
 from w2v.lm.model import Network
@@ -34,6 +34,15 @@ from w2v.vectors.word_vectors import WordVectors
 
 Name = str | os.PathLike[str]
 AT_LEAST_ONE, SEED = number(1, whole=True), number(0, whole=True, high=2**62)
+
+
+def _line(name: str, value: Any) -> str:
+    """Returns a line without its line end. Raises InputError if it is not a single line."""
+    line = arguments.text(name, value).removesuffix("\n")
+    if "\n" in line:
+        problem = f"`{name}` {shown(value)} is more than one line"
+        raise InputError(f"{problem}: give each on its own, or the whole text as one string")
+    return line
 
 
 @dataclass(frozen=True)
@@ -149,14 +158,14 @@ class LanguageModel:
 
     @asks(stream=arguments.optional(arguments.kind(TokenStream, "stream")))
     def score(self, lines: Iterable[str], *, stream: TokenStream | None = None) -> list[LineScore]:
-        """Returns the scores of lines (a single string is split into lines). Each line is scored as
-        the first of a text, after an <eos>; with a `stream`, the lines continue the stream's text.
-        Raises RunError if the model gives NaN or infinity."""
-        lines = (
-            lines.splitlines()
-            if isinstance(lines, str)
-            else [arguments.text("lines", text) for text in arguments.items("lines", lines)]
-        )
+        """Returns the scores of lines; a single string is split at its line ends, as a text file
+        is. Each line is scored as the first of a text, after an <eos>; with a `stream`, the lines
+        continue the stream's text. Raises InputError for a line with a line end inside, and
+        RunError if the model gives NaN or infinity."""
+        if isinstance(lines, str):
+            lines = lines.removesuffix("\n").split("\n") if lines else []
+        else:
+            lines = [_line("lines", line) for line in arguments.items("lines", lines)]
         eos, unk = self.vocabulary.eos, self.vocabulary.unk
         encoded = [self.vocabulary.encode(line) for line in lines]
         if stream is None:
@@ -260,4 +269,4 @@ class LanguageModel:
     def unknown_words(self, text: str) -> list[str]:
         """Returns the words of a text that the model does not know, each once."""
         words = dict.fromkeys(split_words(text, self.vocabulary.settings))
-        return [word for word in words if self.vocabulary.unk in self.vocabulary.encode(word)]
+        return [word for word in words if self.vocabulary.unk in self.vocabulary.ids([word])]

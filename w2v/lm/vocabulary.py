@@ -97,7 +97,10 @@ class TokenVocabulary:
 
     def encode(self, line: str) -> np.ndarray:
         """Returns int32 ids of one line, without an <eos>."""
-        words = split_words(line, self.settings)
+        return self.ids(split_words(line, self.settings))
+
+    def ids(self, words: list[str]) -> np.ndarray:
+        """Returns int32 ids of words."""
         if self.subwords is not None:
             return self._pieces(words)[1]
         return np.array([self._id(word) for word in words], np.int32)

@@ -286,11 +286,18 @@ def draw(log_prob: Tensor, generator: Generator = None, temperature: float = 1.0
     Inverts the cumulative probabilities in float64, with one random number per row that is the
     same on all devices. A column with log-probability -inf is never drawn.
     """
-    cumulated = (log_prob.double() / temperature).softmax(1).cumsum(1)
+    cumulated = at_temperature(log_prob, temperature).softmax(1).cumsum(1)
     # scaled by the last sum, which differs from 1 by rounding, and kept below it
     u = uniform(len(log_prob), generator, log_prob.device)[:, None] * cumulated[:, -1:]
     u = torch.minimum(u, torch.nextafter(cumulated[:, -1:], torch.zeros_like(u)))
     return torch.searchsorted(cumulated, u, right=True)[:, 0]
+
+
+def at_temperature(log_prob: Tensor, temperature: float) -> Tensor:
+    """Returns log_prob [N, C] / temperature up to a constant, float64; the highest of each row is
+    0, so that none overflows at temperatures near 0."""
+    log_prob = log_prob.double()
+    return (log_prob - log_prob.amax(1, keepdim=True)) / temperature
 
 
 def uniform(n: int, generator: Generator, device: torch.device) -> Tensor:

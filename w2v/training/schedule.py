@@ -25,13 +25,14 @@ LONGEST_SENTENCE = 100_000
 @dataclass(frozen=True)
 class Block:
     """Stream positions start … stop - 1 in one epoch (counted from 0). `fraction`: the share of the
-    whole run that precedes the block."""
+    whole run that precedes the block; `share`: the share of it that the block is."""
 
     epoch: int
     index: int
     start: int
     stop: int
     fraction: float
+    share: float = 0.0
 
 
 def sentence_limit(max_sentence: int) -> int:
@@ -88,7 +89,8 @@ class Blocks:
     def __getitem__(self, number: int) -> Block:
         epoch, index = divmod(number, self.per_epoch)
         start, stop = int(self.bounds[index]), int(self.bounds[index + 1])
-        return Block(epoch, index, start, stop, self.position(number) / self.positions)
+        fraction, share = self.position(number) / self.positions, (stop - start) / self.positions
+        return Block(epoch, index, start, stop, fraction, share)
 
     def position(self, number: int) -> int:
         """Returns the number of stream positions of the run that precede a block."""
@@ -110,10 +112,12 @@ class Schedule:
     def __init__(self, initial: float, course: str = "linear", warmup: float = 0.0) -> None:
         self.initial, self.course, self.warmup, self.factor = initial, course, warmup, 1.0
 
-    def rate(self, fraction: float) -> float:
-        """Returns the learning rate after `fraction` of the run."""
+    def rate(self, fraction: float, share: float = 0.0) -> float:
+        """Returns the learning rate after `fraction` of the run, for a block that is a `share` of
+        it. A block in the warm-up has the rate that is reached at its end: a short text may be a
+        single block, which would learn nothing with that at its start, 0."""
         if fraction < self.warmup:
-            return self.initial * max(LR_FLOOR, fraction / self.warmup)
+            return self.initial * min(1.0, max(LR_FLOOR, (fraction + share) / self.warmup))
         f = (fraction - self.warmup) / (1 - self.warmup) if self.warmup < 1 else 0.0
         if self.course == "linear":
             return self.initial * max(LR_FLOOR, 1 - f)

@@ -211,7 +211,7 @@ class Trainer:
     def _work(self, number: int, handout: Handout) -> None:
         try:
             while (block := handout.next(number)) is not None:
-                lr = self.schedule.rate(block.fraction)
+                lr = self.schedule.rate(block.fraction, block.share)
                 tally = self.engine.train(block, lr, number)
                 self._release(block.start, block.stop)
                 if not math.isfinite(tally.loss) or tally.mean_loss > self._highest_loss:

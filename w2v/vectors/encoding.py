@@ -199,7 +199,8 @@ class _RowsOf(dict[str, tuple[int, ...]]):
 
     def text(self, text: str) -> Iterable[int]:
         """Returns the rows of a text's words, in order."""
-        if self._settings is not None and self._settings.tokenizer_file:
+        settings = self._settings
+        if settings is not None and (settings.tokenizer_file or settings.phrases is not None):
             return self._split(text)  # its words depend on what is around them
         return chain.from_iterable(map(self.__getitem__, text.split()))
 

@@ -43,6 +43,10 @@ class TestKeyedVectors:
         assert (
             wv.most_similar_cosmul(*asked, topn=-1) == wv.most_similar_cosmul(*asked, topn=0) == []
         )
+        units = {key: wv.get_vector(key, norm=True) for key in WORDS}
+        for key, unit in units.items():
+            found = [each for each in wv.most_similar_cosmul([unit], topn=5) if each[0] != key]
+            assert found == wv.most_similar_cosmul(key)
         assert wv.most_similar([["king", 2.0]]) == wv.most_similar([("king", 2.0)])
         with pytest.raises(KeyError, match="not present"):
             wv[ROWS[0]]

@@ -119,6 +119,17 @@ def test_epochs_that_have_lines_of_their_own(folder: Path, tmp_path: Path) -> No
     assert (tmp_path / "one.html").read_bytes() == (tmp_path / "two.html").read_bytes()
 
 
+def test_numbers_just_below_a_million(folder: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(folder / "neg", run)
+    line = '{"fraction": %s, "words": %d, "seconds": %d, "loss": 2.5, "lr": 0.01}\n'
+    counts = ((0.5, 999_400, 2), (1, 999_900, 4))
+    (run / "metrics.jsonl").write_text("".join(line % each for each in counts))
+    w2v.report(run, tmp_path / "r.html")
+    text = shown(tmp_path / "r.html")
+    assert "at words processed 999 k" in text and "at words processed 1 M" in text
+
+
 def test_names_of_runs_and_sets_are_only_text(folder: Path, tmp_path: Path) -> None:
     run = tmp_path / "<img src=x onerror=alert(1)>"
     shutil.copytree(folder / "neg", run)

@@ -87,7 +87,7 @@ class KeyedVectors(Storage):
         rows = slice(0, restrict_vocab or None)
 
         def product(keys: list[Any]) -> Any:
-            unit = [self.get_vector(k, norm=True) if is_key(k) else _unit(k) for k in keys]
+            unit = [self.get_vector(k, norm=True) if is_key(k) else _scaled(k) for k in keys]
             return np.prod([(1 + self._cosines(rows, x)) / 2 for x in unit], axis=0)
 
         return self._best(product(above) / (product(below) + COSMUL_EPSILON), above + below, topn)
@@ -264,6 +264,11 @@ def _case(case_insensitive: bool) -> str:
 def _unit(vector: np.ndarray) -> np.ndarray:
     length = np.linalg.norm(vector)
     return np.asarray(vector / length, np.float32) if length > 0 else vector
+
+
+def _scaled(vector: np.ndarray) -> np.ndarray:
+    """Returns the vector at length 1, unchanged if that is its length but for rounding."""
+    return vector if abs(np.linalg.norm(vector) - 1) < 1e-6 else _unit(vector)
 
 
 def _cosine(x: np.ndarray, y: np.ndarray) -> float:

@@ -1,6 +1,7 @@
 """gensim's classes on this library: parameters, attributes, going on with training, corpora."""
 
 import bz2
+import lzma
 import pickle
 
 import numpy as np
@@ -251,7 +252,8 @@ class TestSentences:
         (tmp_path / "plain").write_bytes(text)
         (tmp_path / "small.bz2").write_bytes(bz2.compress(text))
         expected = [["a", "b", "c"], ["d", "e"], ["f"]]
-        for name in ("plain", "small.bz2"):
+        (tmp_path / "small.xz").write_bytes(lzma.compress(text))
+        for name in ("plain", "small.bz2", "small.xz"):
             assert list(LineSentence(tmp_path / name)) == expected
         with open(tmp_path / "plain", "rb") as file:
             assert list(LineSentence(file)) == expected == list(LineSentence(file))
@@ -259,4 +261,7 @@ class TestSentences:
         assert list(LineSentence(tmp_path / "plain", 2))[:2] == [["a", "b"], ["c"]]
         words = list(Text8Corpus(str(tmp_path / "plain"), 2))
         assert words == [["a", "b"], ["c", "d"], ["e", "f"]]
-        assert list(PathLineSentences(tmp_path)) == expected * 2
+        assert list(PathLineSentences(tmp_path)) == expected * 3
+        (tmp_path / "small.xz").write_bytes(lzma.compress(text)[:-9])
+        with pytest.raises(InputError, match="truncated"):
+            list(LineSentence(tmp_path / "small.xz"))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
+import io
 import json
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -14,16 +13,16 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 
 from w2v.errors import InputError
+from w2v.system.compression import Decompressed
 from w2v.system.files import atomic_file
 from w2v.system.limits import MAX_WORD_BYTES
 
 LINE_PIECE = 1 << 20
 MAX_WORDS = 10000  # in a sentence; longer ones are split
-OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open}
 
 
 class LineSentence:
-    """The lines of a file as lists of words; the file is a path (also .gz or .bz2) or is open."""
+    """The lines of a file, which may be compressed, as lists of words; it is a path or is open."""
 
     one_line = False  # whether line ends separate words only
 
@@ -64,8 +63,28 @@ class LineSentence:
             yield words
 
 
-def _opened(path: Any) -> Any:
-    return OPENERS.get(Path(path).suffix, open)(path, "rb")
+def _opened(path: Any) -> io.BufferedReader:
+    return io.BufferedReader(_RawText(path), LINE_PIECE)
+
+
+class _RawText(io.RawIOBase):
+    """The bytes of a file, decompressed."""
+
+    def __init__(self, path: Any) -> None:
+        self._file = open(path, "rb")  # noqa: SIM115
+        self._text = Decompressed(self._file, str(path))
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._text.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 def _lines(file: Any) -> Iterator[Iterator[Any]]:

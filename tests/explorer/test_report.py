@@ -130,6 +130,16 @@ def test_numbers_just_below_a_million(folder: Path, tmp_path: Path) -> None:
     assert "at words processed 999 k" in text and "at words processed 1 M" in text
 
 
+def test_words_left_out_are_part_of_the_text(tmp_path: Path) -> None:
+    lines = [["a", "b", "a", f"rare{i}"] for i in range(20)]
+    with pytest.warns(UserWarning, match="25 % of the text"):
+        w2v.train(lines, dim=4, epochs=1, threads=1, sample=0, output=tmp_path / "run")
+    w2v.report(tmp_path / "run", tmp_path / "r.html")
+    text = shown(tmp_path / "r.html")
+    assert "% of the text 50 at rank of the word 1" in text and "25.0 %" in text
+    assert "% of the text 75 at rank of the word 2" in text
+
+
 def test_names_of_runs_and_sets_are_only_text(folder: Path, tmp_path: Path) -> None:
     run = tmp_path / "<img src=x onerror=alert(1)>"
     shutil.copytree(folder / "neg", run)

@@ -158,9 +158,12 @@ class TestTraining:
         rule = lambda word, count, least: RULE_DISCARD if word == "w1" else RULE_DEFAULT  # noqa: E731
         model.build_vocab(sentences, trim_rule=rule)
         assert "w1" not in model.wv and "w2" in model.wv
+        model.build_vocab([["a", "a", "b"]], trim_rule=lambda word, count, least: None)
+        assert model.wv.index_to_key == ["a"]  # a rule without an answer is the default
         few = Word2Vec(min_count=1, max_final_vocab=3)
         few.build_vocab(sentences)
         assert few.wv.index_to_key == ["w1", "w2", "w3"] and few.effective_min_count > 30
+        model.build_vocab(sentences, trim_rule=rule)
         few.reset_from(model)
         assert few.wv.key_to_index == model.wv.key_to_index
 

@@ -309,7 +309,7 @@ class Word2Vec:
 
 def _keeps(rule: Rule | None, word: str, count: int, least: int) -> bool:
     verdict = rule(word, count, least) if rule else RULE_DEFAULT
-    return verdict == RULE_KEEP or (verdict == RULE_DEFAULT and count >= least)
+    return verdict == RULE_KEEP or (verdict != RULE_DISCARD and count >= least)
 
 
 def _loaded_by_the_class(*arguments: Any, **options: Any) -> NoReturn:

@@ -1,6 +1,7 @@
 """gensim's classes on this library: parameters, attributes, going on with training, corpora."""
 
 import bz2
+import lzma
 import pickle
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from w2v.compat.gensim import (
     RULE_DEFAULT,
     RULE_DISCARD,
+    RULE_KEEP,
     CallbackAny2Vec,
     KeyedVectors,
     LineSentence,
@@ -93,7 +95,8 @@ class TestTraining:
         model.train(sentences, total_examples=1, epochs=1, start_alpha=1e-9, end_alpha=1e-12)
         np.testing.assert_allclose(model.wv.vectors, before, atol=1e-6)
         np.testing.assert_allclose(model.syn1neg, output, atol=1e-6)
-        model.train(sentences, total_examples=1, epochs=1)
+        assert (model.alpha, model.min_alpha, model.epochs) == (1e-9, 1e-12, 1)
+        model.train(sentences, total_examples=1, epochs=1, start_alpha=0.025)
         assert not np.allclose(model.wv.vectors, before, atol=1e-4)
 
     def test_new_words(self, sentences):
@@ -108,6 +111,46 @@ class TestTraining:
         model.train([["w1", "new", "newer"]] * 50, total_examples=50, epochs=3)
         assert not np.allclose(model.wv["new"], start)
 
+    @pytest.mark.parametrize("given", [{}, {"hs": 1}])
+    def test_rows_keep_their_words_when_counts_change(self, given, sentences):
+        """As in gensim, an update appends its words, and counts those of all that were known."""
+        model = Word2Vec(sentences, **{**OPTIONS, "min_count": 2, **given})
+        old, counts = list(model.wv.index_to_key), model.wv.expandos["count"].copy()
+        words = old[2:3] + old[-1:] * 50 + ["new"] * 90 + ["newer"] * 2
+        model.build_vocab([words], update=True)
+        assert model.wv.index_to_key == [*old, "new", "newer"]
+        counts[2], counts[-1] = counts[2] + 1, counts[-1] + 50
+        assert model.wv.expandos["count"].tolist() == [*counts, 90, 2]
+        model.train([words] * 20, total_examples=20, epochs=1)
+        before, output = model.wv.vectors.copy(), model.syn1neg.copy()
+        model.train(sentences, total_examples=1, epochs=1, start_alpha=1e-9, end_alpha=1e-12)
+        np.testing.assert_allclose(model.wv.vectors, before, atol=1e-6)
+        np.testing.assert_allclose(model.syn1neg, output, atol=1e-6)
+        other = Word2Vec(**OPTIONS)
+        other.reset_from(model)
+        assert other.wv.index_to_key == model.wv.index_to_key
+        assert other.corpus_count == model.corpus_count
+
+    def test_the_order_of_words(self, tmp_path):
+        """Of words with the same count, the last one comes first, as in gensim."""
+        text = "human interface computer\n\nsurvey user computer system response time\n"
+        text += "eps user interface system\nsystem human system eps\nuser response time\ntrees\n"
+        text += "graph trees\ngraph minors trees\ngraph minors survey\n"
+        ordered = "system graph trees user minors eps time response survey computer interface human"
+        (tmp_path / "text").write_text(text)
+        lines = [line.split() for line in text.splitlines() if line]
+        path = str(tmp_path / "text")
+        for given in ({"corpus_file": path}, {"corpus_iterable": lines}):
+            model = Word2Vec(min_count=1, vector_size=2)
+            model.build_vocab(**given)
+            assert model.wv.index_to_key == ordered.split()
+            assert (model.corpus_count, model.corpus_total_words) == (9, 29)
+        rule = lambda word, n, least: RULE_KEEP if word == "human" else RULE_DEFAULT  # noqa: E731
+        for source in (lines, LineSentence(path)):
+            few = Word2Vec(min_count=1, vector_size=2, max_vocab_size=4)
+            few.build_vocab(source, trim_rule=rule)
+            assert few.wv.index_to_key == ["human", "survey", "minors", "graph"]
+
     def test_counts_given_and_rules(self, sentences):
         model = Word2Vec(min_count=2, vector_size=4)
         model.build_vocab_from_freq({"a": 5, "b": 2, "c": 1})
@@ -115,9 +158,12 @@ class TestTraining:
         rule = lambda word, count, least: RULE_DISCARD if word == "w1" else RULE_DEFAULT  # noqa: E731
         model.build_vocab(sentences, trim_rule=rule)
         assert "w1" not in model.wv and "w2" in model.wv
+        model.build_vocab([["a", "a", "b"]], trim_rule=lambda word, count, least: None)
+        assert model.wv.index_to_key == ["a"]  # a rule without an answer is the default
         few = Word2Vec(min_count=1, max_final_vocab=3)
         few.build_vocab(sentences)
         assert few.wv.index_to_key == ["w1", "w2", "w3"] and few.effective_min_count > 30
+        model.build_vocab(sentences, trim_rule=rule)
         few.reset_from(model)
         assert few.wv.key_to_index == model.wv.key_to_index
 
@@ -150,6 +196,14 @@ class TestTraining:
                 Word2Vec(once)
         with pytest.raises(TypeError, match="either sentences or corpus_file"):
             model.build_vocab()
+        with pytest.raises(TypeError, match="not a file"):
+            model.build_vocab(corpus_file="missing")
+        with pytest.raises(ValueError, match="epochs=0"):
+            model.train(sentences, total_examples=1, epochs=0)
+        with pytest.raises(RuntimeError, match="first build"):
+            Word2Vec(**OPTIONS).build_vocab(sentences, update=True)
+        with pytest.raises(AttributeError, match="another model"):
+            model.load("path")
 
     def test_callbacks_and_the_loss(self, sentences):
         events = []
@@ -173,6 +227,7 @@ class TestTraining:
         found = model.predict_output_word(["w1", "w2", "nobody"], topn=40)
         assert len(found) == 40 and sum(share for _, share in found) == pytest.approx(1)
         assert model.predict_output_word(["nobody"]) is None
+        assert model.predict_output_word(["w1"], topn=-2) == []
         loaded = Word2Vec()
         loaded.wv = model.wv.vectors_for_all(model.wv.index_to_key)
         with pytest.raises(RuntimeError):
@@ -200,11 +255,16 @@ class TestSentences:
         (tmp_path / "plain").write_bytes(text)
         (tmp_path / "small.bz2").write_bytes(bz2.compress(text))
         expected = [["a", "b", "c"], ["d", "e"], ["f"]]
-        for name in ("plain", "small.bz2"):
+        (tmp_path / "small.xz").write_bytes(lzma.compress(text))
+        for name in ("plain", "small.bz2", "small.xz"):
             assert list(LineSentence(tmp_path / name)) == expected
         with open(tmp_path / "plain", "rb") as file:
             assert list(LineSentence(file)) == expected == list(LineSentence(file))
         assert list(LineSentence(tmp_path / "plain", limit=1)) == expected[:1]
         assert list(LineSentence(tmp_path / "plain", 2))[:2] == [["a", "b"], ["c"]]
-        assert list(Text8Corpus(str(tmp_path / "plain"), 2))[1] == ["c"]
-        assert list(PathLineSentences(tmp_path)) == expected * 2
+        words = list(Text8Corpus(str(tmp_path / "plain"), 2))
+        assert words == [["a", "b"], ["c", "d"], ["e", "f"]]
+        assert list(PathLineSentences(tmp_path)) == expected * 3
+        (tmp_path / "small.xz").write_bytes(lzma.compress(text)[:-9])
+        with pytest.raises(InputError, match="truncated"):
+            list(LineSentence(tmp_path / "small.xz"))

@@ -38,7 +38,18 @@ class TestKeyedVectors:
         assert wv.similar_by_word("king") == wv.most_similar("king")
         assert {word for word, _ in wv.most_similar("king", restrict_vocab=2)} == {"queen"}
         assert wv.most_similar("king", topn=None).shape == (5,)
-        assert wv.most_similar("king", topn=0) == []
+        assert wv.most_similar("king", topn=0) == wv.most_similar("king", topn=-1) == []
+        asked = ["king", "woman", "man"], ["queen"]
+        assert (
+            wv.most_similar_cosmul(*asked, topn=-1) == wv.most_similar_cosmul(*asked, topn=0) == []
+        )
+        units = {key: wv.get_vector(key, norm=True) for key in WORDS}
+        for key, unit in units.items():
+            found = [each for each in wv.most_similar_cosmul([unit], topn=5) if each[0] != key]
+            assert found == wv.most_similar_cosmul(key)
+        assert wv.most_similar([["king", 2.0]]) == wv.most_similar([("king", 2.0)])
+        with pytest.raises(KeyError, match="not present"):
+            wv[ROWS[0]]
         assert wv.most_similar_cosmul(["king", "woman"], "man", topn=1)[0][0] == "queen"
         assert wv.doesnt_match(["king", "queen", "paris"]) == "paris"
         assert wv.most_similar_to_given("king", ["paris", "queen"]) == "queen"
@@ -61,6 +72,8 @@ class TestKeyedVectors:
         ):
             with pytest.raises(ValueError, match="cannot"):
                 nothing()
+        with pytest.raises(ValueError, match="similar to 'king'"):
+            wv.relative_cosine_similarity("king", "man", topn=0)
         wv.init_sims(replace=True)
         np.testing.assert_allclose(np.linalg.norm(wv.vectors, axis=1), 1, rtol=1e-6)
         assert wv.similarity("king", "man") == pytest.approx(cosine)
@@ -88,6 +101,49 @@ class TestKeyedVectors:
         wv.vectors[0] = [1, 0, 0]
         wv.fill_norms(force=True)
         assert wv.norms[0] == 1
+
+    def test_rows_that_do_not_fit_their_keys(self, wv):
+        for rows in (np.ones((3, 2)), np.ones((2, 4)), np.ones(6)):
+            with pytest.raises(ValueError, match=r"2 keys need vectors of the shape \(2, 3\)"):
+                wv.add_vectors(["rome", "oslo"], rows)
+        assert len(wv) == 5 and wv.add_vectors([], []) is None
+
+    def test_attributes_have_the_type_of_their_first_value(self, wv, tmp_path):
+        for attr, first, other in (("n", 1, 2.7), ("x", 0.5, "a"), ("note", "long", 3)):
+            wv.set_vecattr("king", attr, first)
+            with pytest.raises(TypeError, match=f"{attr!r} holds values"):
+                wv.set_vecattr("man", attr, other)
+        wv.set_vecattr("man", "note", "longer than the first")
+        with pytest.raises(KeyError, match="no attribute 'size'"):
+            wv.get_vecattr("man", "size")
+        wv.save(tmp_path / "kv")
+        for each in (wv, KeyedVectors.load(tmp_path / "kv")):
+            assert each.get_vecattr("man", "note") == "longer than the first"
+            assert (each.get_vecattr("king", "n"), each.get_vecattr("king", "x")) == (1, 0.5)
+        some = wv.vectors_for_all(["man", "kin", "king", "man"], copy_vecattrs=True)
+        assert some.index_to_key == ["man", "king"]
+        assert some.expandos["note"].tolist() == ["longer than the first", "long"]
+        assert len(wv.vectors_for_all(["kin"])) == 0
+        wv.add_vectors(["king", "rome"], np.ones((2, 3)), {"n": np.array([7, 8])}, replace=True)
+        assert (wv.get_vecattr("king", "n"), wv.get_vecattr("rome", "n")) == (7, 8)
+
+    def test_rows_allocated_before_their_keys(self):
+        wv = KeyedVectors(3, 2)
+        wv.set_vecattr(0, "count", 5)
+        assert [wv.add_vector(key, row) for key, row in zip("abc", ROWS, strict=False)] == [0, 1, 2]
+        assert wv.index_to_key == ["a", "b", "c"]
+        np.testing.assert_array_equal(wv[["a", "b", "c"]], ROWS[:3])
+        wv.add_vectors(7, ROWS[3])  # a number may be a key
+        assert wv.get_index(7) == 3 and 7 in wv and wv.index_to_key[3] == 7
+
+    def test_files_are_in_the_order_of_an_attribute(self, wv, tmp_path):
+        paths = tmp_path / "v", tmp_path / "counts"
+        wv.expandos["count"] = np.array([1, 5, 2, 5, 3])
+        wv.save_word2vec_format(*paths, prefix="p_")
+        found = KeyedVectors.load_word2vec_format(*paths)
+        assert found.index_to_key == ["p_queen", "p_woman", "p_paris", "p_man", "p_king"]
+        np.testing.assert_array_equal(found.vectors, ROWS[[1, 3, 4, 2, 0]])
+        assert found.expandos["count"].tolist() == [5, 5, 3, 2, 1]
 
     @pytest.mark.parametrize("binary", [False, True])
     def test_word2vec_files(self, wv, tmp_path, binary):
@@ -125,6 +181,15 @@ class TestKeyedVectors:
         assert spearman[0] == pytest.approx(1) and spearman[1] == pytest.approx(0, abs=1e-3)
         assert 0.9 < pearson[0] < 1 and 0 < pearson[1] < 0.3
         assert unknown == 25
+        # as if the cosine of each pair with an unknown word were 0
+        near = np.array([wv.similarity(a, b) for a, b, _ in pairs[:3]] + [0])
+        of_all, ranks, unknown = wv.evaluate_word_pairs(tmp_path / "s", dummy4unknown=True)
+        assert unknown == 25
+        assert of_all[0] == pytest.approx(np.corrcoef(near, [9, 5, 1, 3])[0, 1])
+        order = np.argsort(np.argsort([near, [9, 5, 1, 3]]))
+        assert ranks[0] == pytest.approx(np.corrcoef(order)[0, 1])
+        (tmp_path / "constant").write_text("".join(f"{a}\t{b}\t5\n" for a, b, _ in pairs))
+        assert np.isnan(wv.evaluate_word_pairs(tmp_path / "constant")[:2]).all()
         for wrong, evaluate in (("s", wv.evaluate_word_analogies), ("q", wv.evaluate_word_pairs)):
             with pytest.raises(ValueError):
                 evaluate(tmp_path / wrong)
@@ -139,6 +204,8 @@ class TestKeyedVectors:
             (0.5, 10, 0.14111328125),
             (-0.13377225238735738, 79, 0.23986133171452131),
             (-0.3, 100, 2.4257334625830294e-3),
+            (0.05, 10_000, 5.659045510598694e-7),
+            (0.1, 100_000, 1.46422935379011e-220),
         ):
             assert p_value(r, n) == pytest.approx(expected, rel=1e-6)
 
@@ -173,11 +240,12 @@ class TestPartsOfTheRows:
     def test_in_the_order_of_the_counts(self, wv):
         wv.set_vecattr("woman", "count", 10)
         wv.set_vecattr("king", "count", 6)
+        wv.set_vecattr("paris", "count", 6)
         before = wv.most_similar("king")
         wv.sort_by_descending_frequency()
-        assert wv.index_to_key == ["woman", "queen", "man", "king", "paris"]
-        np.testing.assert_array_equal(wv.vectors, ROWS[[3, 1, 2, 0, 4]])
-        assert wv.get_index("king") == 3 and wv.get_vecattr("woman", "count") == 10
+        assert wv.index_to_key == ["woman", "queen", "man", "paris", "king"]
+        np.testing.assert_array_equal(wv.vectors, ROWS[[3, 1, 2, 4, 0]])
+        assert wv.get_index("king") == 4 and wv.get_vecattr("woman", "count") == 10
         assert sorted(wv.most_similar("king")) == sorted(before)
 
     def test_a_new_vector_and_its_index(self, wv):

@@ -119,6 +119,27 @@ def test_epochs_that_have_lines_of_their_own(folder: Path, tmp_path: Path) -> No
     assert (tmp_path / "one.html").read_bytes() == (tmp_path / "two.html").read_bytes()
 
 
+def test_numbers_just_below_a_million(folder: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(folder / "neg", run)
+    line = '{"fraction": %s, "words": %d, "seconds": %d, "loss": 2.5, "lr": 0.01}\n'
+    counts = ((0.5, 999_400, 2), (1, 999_900, 4))
+    (run / "metrics.jsonl").write_text("".join(line % each for each in counts))
+    w2v.report(run, tmp_path / "r.html")
+    text = shown(tmp_path / "r.html")
+    assert "at words processed 999 k" in text and "at words processed 1 M" in text
+
+
+def test_words_left_out_are_part_of_the_text(tmp_path: Path) -> None:
+    lines = [["a", "b", "a", f"rare{i}"] for i in range(20)]
+    with pytest.warns(UserWarning, match="25 % of the text"):
+        w2v.train(lines, dim=4, epochs=1, threads=1, sample=0, output=tmp_path / "run")
+    w2v.report(tmp_path / "run", tmp_path / "r.html")
+    text = shown(tmp_path / "r.html")
+    assert "% of the text 50 at rank of the word 1" in text and "25.0 %" in text
+    assert "% of the text 75 at rank of the word 2" in text
+
+
 def test_names_of_runs_and_sets_are_only_text(folder: Path, tmp_path: Path) -> None:
     run = tmp_path / "<img src=x onerror=alert(1)>"
     shutil.copytree(folder / "neg", run)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
+import io
 import json
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -14,16 +13,18 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 
 from w2v.errors import InputError
+from w2v.system.compression import Decompressed
 from w2v.system.files import atomic_file
 from w2v.system.limits import MAX_WORD_BYTES
 
 LINE_PIECE = 1 << 20
 MAX_WORDS = 10000  # in a sentence; longer ones are split
-OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open}
 
 
 class LineSentence:
-    """The lines of a file as lists of words; the file is a path (also .gz or .bz2) or is open."""
+    """The lines of a file, which may be compressed, as lists of words; it is a path or is open."""
+
+    one_line = False  # whether line ends separate words only
 
     def __init__(
         self, source: Any, max_sentence_length: int = MAX_WORDS, limit: int | None = None
@@ -41,22 +42,49 @@ class LineSentence:
 
     def __iter__(self) -> Iterator[list[str]]:
         for path in self.files():
-            with OPENERS.get(Path(path).suffix, open)(path, "rb") as file:
+            with _opened(path) as file:
                 yield from self._sentences(file)
         if hasattr(self.source, "read"):
             self.source.seek(0)
             yield from self._sentences(self.source)
 
     def _sentences(self, file: Any) -> Iterator[list[str]]:
+        words: list[str] = []
         for pieces in islice(_lines(file), self.limit):
-            words: list[str] = []
             for piece in pieces:
                 words += (piece if isinstance(piece, str) else piece.decode()).split()
                 while len(words) > self.max_sentence_length:
                     yield words[: self.max_sentence_length]
                     words = words[self.max_sentence_length :]
-            if words:
+            if words and not self.one_line:
                 yield words
+                words = []
+        if words:
+            yield words
+
+
+def _opened(path: Any) -> io.BufferedReader:
+    return io.BufferedReader(_RawText(path), LINE_PIECE)
+
+
+class _RawText(io.RawIOBase):
+    """The bytes of a file, decompressed."""
+
+    def __init__(self, path: Any) -> None:
+        self._file = open(path, "rb")  # noqa: SIM115
+        self._text = Decompressed(self._file, str(path))
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._text.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 def _lines(file: Any) -> Iterator[Iterator[Any]]:
@@ -88,7 +116,21 @@ class PathLineSentences(LineSentence):
 
 
 class Text8Corpus(LineSentence):
-    """A file with one long line, such as text8, in sentences of `max_sentence_length` words."""
+    """The words of a file, such as text8, in sentences of `max_sentence_length` words."""
+
+    one_line = True
+
+    def __init__(self, fname: Any, max_sentence_length: int = MAX_WORDS) -> None:
+        super().__init__(fname, max_sentence_length)
+        self.fname = fname
+
+    def read_whole(self) -> list[str]:
+        """A run would end a sentence at the end of each line."""
+        return super().read_whole() if self._has_one_line() else []
+
+    def _has_one_line(self) -> bool:
+        with _opened(self.source) as file:
+            return not any(True for _ in islice(_lines(file), 1, None))
 
 
 def write_archive(path: Any, facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from w2v.compat.gensim.storage import Storage, is_key
 from w2v.evaluation.analogies import COSMUL_EPSILON, RIGHT, UNCOVERED, answer
+from w2v.evaluation.matching import WordMatcher
 from w2v.evaluation.sets import AnalogySet, SimilaritySet, load_set
 from w2v.evaluation.similarity import evaluate_similarity
 from w2v.vectors import WordVectors
@@ -54,11 +55,14 @@ class KeyedVectors(Storage):
         clip_start: int = 0,
         clip_end: int | None = None,
         restrict_vocab: int | None = None,
+        indexer: None = None,
     ) -> Any:
+        if indexer is not None:
+            raise TypeError("indexer is not supported: the neighbours are searched exactly")
         if topn is not None and topn < 1:
             return []
         signed = [(key, 1) for key in _listed(positive)] + [(key, -1) for key in _listed(negative)]
-        pairs = [key if isinstance(key, tuple) else (key, sign) for key, sign in signed]
+        pairs = [key[:2] if isinstance(key, (tuple, list)) else (key, sign) for key, sign in signed]
         keys, weights = [key for key, _ in pairs], [weight for _, weight in pairs]
         mean = self.get_mean_vector(keys, weights, post_normalize=True, ignore_missing=False)
         self.fill_norms()
@@ -74,6 +78,8 @@ class KeyedVectors(Storage):
         restrict_vocab: int | None = None,
     ) -> Any:
         """Unlike gensim, scales vectors of the query to length 1, and obeys `restrict_vocab`."""
+        if topn is not None and topn < 1:
+            return []
         above, below = _listed(positive), _listed(negative)
         if not above:
             raise ValueError("cannot compute the similarity to no words")
@@ -81,7 +87,7 @@ class KeyedVectors(Storage):
         rows = slice(0, restrict_vocab or None)
 
         def product(keys: list[Any]) -> Any:
-            unit = [self.get_vector(k, norm=True) if is_key(k) else _unit(k) for k in keys]
+            unit = [self.get_vector(k, norm=True) if is_key(k) else _scaled(k) for k in keys]
             return np.prod([(1 + self._cosines(rows, x)) / 2 for x in unit], axis=0)
 
         return self._best(product(above) / (product(below) + COSMUL_EPSILON), above + below, topn)
@@ -104,7 +110,11 @@ class KeyedVectors(Storage):
     def similar_by_key(self, key: Any, topn: Any = 10, restrict_vocab: Any = None) -> Any:
         return self.most_similar([key], topn=topn, restrict_vocab=restrict_vocab)
 
-    similar_by_word = similar_by_vector = similar_by_key
+    def similar_by_word(self, word: Any, topn: Any = 10, restrict_vocab: Any = None) -> Any:
+        return self.similar_by_key(word, topn, restrict_vocab)
+
+    def similar_by_vector(self, vector: Any, topn: Any = 10, restrict_vocab: Any = None) -> Any:
+        return self.similar_by_key(vector, topn, restrict_vocab)
 
     def similarity(self, w1: Any, w2: Any) -> float:
         return _cosine(self[w1], self[w2])
@@ -135,7 +145,8 @@ class KeyedVectors(Storage):
     def rank(self, key1: Any, key2: Any) -> int:
         return len(self.closer_than(key1, key2)) + 1
 
-    words_closer_than = closer_than
+    def words_closer_than(self, word1: Any, word2: Any) -> list[str]:
+        return self.closer_than(word1, word2)
 
     def rank_by_centrality(self, words: Sequence[Any], use_norm: bool = True) -> list[Any]:
         known = [word for word in words if word in self]
@@ -153,14 +164,23 @@ class KeyedVectors(Storage):
         return max(keys_list, key=lambda key: self.similarity(key1, key))
 
     def relative_cosine_similarity(self, wa: Any, wb: Any, topn: int = 10) -> float:
-        near: float = sum(x for _, x in self.most_similar(wa, topn=topn))
-        return self.similarity(wa, wb) / near
+        near = self.most_similar([wa], topn=topn)
+        if not near:
+            raise ValueError(f"there are no words similar to {wa!r}, so none is relative to them")
+        return self.similarity(wa, wb) / float(sum(x for _, x in near))
 
-    def vectors_for_all(self, keys: Iterable[Any], allow_inference: bool = True) -> KeyedVectors:
+    def vectors_for_all(
+        self, keys: Iterable[Any], allow_inference: bool = True, copy_vecattrs: bool = False
+    ) -> KeyedVectors:
         has = self.__contains__ if allow_inference else self.has_index_for
         known = [key for key in dict.fromkeys(keys) if has(key)]
-        selected = KeyedVectors(self.vector_size, self.vectors.dtype)
-        selected.add_vectors(known, self[known])
+        selected = KeyedVectors(self.vector_size, dtype=self.vectors.dtype)
+        selected.add_vectors(known, self[known] if known else np.zeros((0, self.vector_size)))
+        for name, values in self.expandos.items() if copy_vecattrs else ():
+            selected.expandos[name] = copied = np.zeros(len(known), values.dtype)
+            for row, key in enumerate(known):
+                if self.has_index_for(key):
+                    copied[row] = values[self.get_index(key)]
         return selected
 
     def evaluate_word_analogies(
@@ -199,6 +219,7 @@ class KeyedVectors(Storage):
         encoding: str = "utf8",
         restrict_vocab: int = 300000,
         case_insensitive: bool = True,
+        dummy4unknown: bool = False,
     ) -> tuple[tuple[float, float], tuple[float, float], float]:
         """The delimiter is detected; the file must be UTF-8."""
         loaded = load_set(pairs)
@@ -206,10 +227,22 @@ class KeyedVectors(Storage):
             raise ValueError(f"{pairs} holds analogies, not pairs of words with scores")
         case, vectors = _case(case_insensitive), WordVectors(self.index_to_key, self.vectors)
         rated = evaluate_similarity(vectors, loaded.pairs, restrict_vocab=restrict_vocab, case=case)
-        (r, rho), n = (rated.pearson, rated.spearman), rated.covered
-        if r is None or rho is None:
+        unknown = 100 * (1 - rated.covered / rated.total)
+        if dummy4unknown and unknown:  # as if the words that are left out had vectors of zeros
+            keys, match = (
+                self.index_to_key[:restrict_vocab],
+                WordMatcher(vectors, restrict_vocab, case),
+            )
+            words = (word for pair in loaded.pairs for word in pair[:2])
+            zeros = [word for word in dict.fromkeys(words) if match.row(word) is None]
+            rows = [self.vectors[: len(keys)], np.zeros((len(zeros), self.vector_size))]
+            vectors = WordVectors(keys + zeros, np.vstack(rows).astype(np.float32))
+            rated = evaluate_similarity(vectors, loaded.pairs, case=case)
+        if rated.covered < 2:
             raise ValueError(f"{pairs} has fewer than two pairs whose words are among the vectors")
-        return (r, p_value(r, n)), (rho, p_value(rho, n)), 100 * (1 - n / rated.total)
+        both = (np.nan if r is None else r for r in (rated.pearson, rated.spearman))
+        pearson, spearman = ((r, p_value(r, rated.covered)) for r in both)
+        return pearson, spearman, unknown
 
 
 def load_facebook_vectors(path: Any, encoding: str = "utf-8") -> KeyedVectors:
@@ -233,6 +266,11 @@ def _unit(vector: np.ndarray) -> np.ndarray:
     return np.asarray(vector / length, np.float32) if length > 0 else vector
 
 
+def _scaled(vector: np.ndarray) -> np.ndarray:
+    """Returns the vector at length 1, unchanged if that is its length but for rounding."""
+    return vector if abs(np.linalg.norm(vector) - 1) < 1e-6 else _unit(vector)
+
+
 def _cosine(x: np.ndarray, y: np.ndarray) -> float:
     """Returns the cosine, 0 if a vector is zeros."""
     x, y = x.astype(np.float64), y.astype(np.float64)
@@ -242,7 +280,10 @@ def _cosine(x: np.ndarray, y: np.ndarray) -> float:
 def p_value(r: float, n: int) -> float:
     """Returns the two-sided p of a correlation r of n pairs. If the true correlation is 0, the
     density of arcsin r is proportional to cos^(n-3)."""
-    angles = (np.linspace(start, np.pi / 2, 20001) for start in (np.arcsin(abs(r)), 0.0))
-    heights = [(np.cos(t) ** max(0, n - 3), t[1] - t[0]) for t in angles]
-    areas = [float((h[1:] + h[:-1]).sum() * step) for h, step in heights]  # by trapezoids
-    return areas[0] / areas[1] if n > 2 else 1.0
+    power, areas = max(0, n - 3), []
+    for start in (np.arcsin(abs(r)), 0.0):
+        fall = power * np.tan(start) + np.sqrt(power)  # within 40 / fall, heights fall to nothing
+        t = np.linspace(start, min(np.pi / 2, start + 40 / max(1, fall)), 20001)
+        heights = np.cos(t) ** power
+        areas.append(float((heights[1:] + heights[:-1]).sum() * (t[1] - t[0])))  # by trapezoids
+    return areas[0] / areas[1] if n > 2 or np.isnan(r) else 1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import warnings
 from collections.abc import Mapping
@@ -32,11 +33,14 @@ class Storage:
 
     ngrams: NgramRows | None = None
 
-    def __init__(self, vector_size: int, dtype: Any = np.float32) -> None:
+    def __init__(
+        self, vector_size: int, count: int = 0, dtype: Any = np.float32, mapfile_path: Any = None
+    ) -> None:
         self.vector_size = int(vector_size)
-        self.vectors = np.zeros((0, self.vector_size), dtype)
-        self.index_to_key: list[str] = []
-        self.key_to_index: dict[str, int] = {}
+        self.vectors = np.zeros((count, self.vector_size), dtype)
+        self.index_to_key: list[Any] = [None] * count  # rows that `add_vector` fills
+        self.next_index = 0
+        self.key_to_index: dict[Any, int] = {}
         self.expandos: dict[str, np.ndarray] = {}
         self.norms: Any = None
 
@@ -64,15 +68,17 @@ class Storage:
     vectors_lockf = property(_locked, _locked)
 
     def __getitem__(self, key: Any) -> np.ndarray:
-        return self.get_vector(key) if is_key(key) else np.vstack([self[each] for each in key])
+        if is_key(key):
+            return self.get_vector(key)
+        return np.vstack([self.get_vector(each) for each in key])
 
-    def __setitem__(self, keys: str | list[str], weights: Any) -> None:
+    def __setitem__(self, keys: Any, weights: Any) -> None:
         self.add_vectors(keys, weights, replace=True)
 
     def get_index(self, key: Any, default: int | None = None) -> int:
-        index = self.key_to_index.get(key, default) if isinstance(key, str) else default
-        if isinstance(key, (int, np.integer)) and 0 <= key < len(self):
-            index = int(key)
+        index = self.key_to_index.get(key, default) if is_key(key) else default
+        if isinstance(key, (int, np.integer)) and key not in self.key_to_index:
+            index = int(key) if 0 <= key < len(self) else default
         if index is None:
             raise KeyError(f"Key '{key}' not present")
         return index
@@ -91,40 +97,64 @@ class Storage:
     word_vec = get_vector
 
     def get_vecattr(self, key: Any, attr: str) -> Any:
-        return self.expandos[attr][self.get_index(key)]
+        return self._values(attr)[self.get_index(key)]
+
+    def _values(self, attr: str) -> np.ndarray:
+        if attr not in self.expandos:
+            raise KeyError(f"the keys have no attribute {attr!r}: they came without it")
+        return self.expandos[attr]
 
     def set_vecattr(self, key: Any, attr: str, val: Any) -> None:
-        values = self.expandos.setdefault(attr, np.zeros(len(self), np.asarray(val).dtype))
+        number = isinstance(val, (int, float, np.number, np.bool_))
+        dtype = np.result_type(val) if number else np.dtype("O")
+        values = self.expandos.setdefault(attr, np.zeros(len(self), dtype))
+        if not np.issubdtype(dtype, values.dtype):
+            raise TypeError(f"{attr!r} holds values of type {values.dtype}, not {val!r}")
         values[self.get_index(key)] = val
 
     def add_vectors(
         self, keys: Any, weights: Any, extras: Any = None, replace: bool = False
     ) -> None:
-        if isinstance(keys, str):
+        if is_key(keys):
             keys, weights = [keys], [weights]
-        rows = np.asarray(weights, self.vectors.dtype).reshape(len(keys), self.vector_size)
+        rows = np.asarray(weights, self.vectors.dtype)
+        if rows.shape != (shape := (len(keys), self.vector_size)) and len(keys):
+            raise ValueError(f"{shape[0]} keys need vectors of the shape {shape}, not {rows.shape}")
         is_new = np.array([key not in self.key_to_index for key in keys], bool)
-        if replace:
-            old = [self.key_to_index[key] for key in keys if key in self.key_to_index]
-            self.vectors[old] = rows[~is_new]
+        rows = rows.reshape(shape)
         start = len(self)
         self.index_to_key += [key for key, new in zip(keys, is_new, strict=True) if new]
         self.key_to_index.update({key: i for i, key in enumerate(self.index_to_key) if i >= start})
+        added = {name: np.asarray(values) for name, values in (extras or {}).items()}
+        old = [self.key_to_index[key] for key, new in zip(keys, is_new, strict=True) if not new]
         self.vectors = np.vstack([self.vectors, rows[is_new]])
-        added = {name: np.asarray(values)[is_new] for name, values in (extras or {}).items()}
         for name, values in {**added, **self.expandos}.items():
-            self.expandos[name] = np.zeros(len(self), values.dtype)
-            self.expandos[name][start:] = added.get(name, 0)
-            self.expandos[name][:start] = values if len(values) == start else 0
+            extended = np.zeros(len(self), values.dtype)
+            extended[:start] = self.expandos.get(name, 0)
+            extended[start:] = added[name][is_new] if name in added else 0
+            self.expandos[name] = extended
+        if replace:
+            self.vectors[old] = rows[~is_new]
+            for name, values in added.items():
+                self.expandos[name][old] = values[~is_new]
         self.norms = None
 
-    def add_vector(self, key: str, vector: Any) -> int:
+    def add_vector(self, key: Any, vector: Any) -> int:
         """Adds a key unless it is present. Returns its index."""
-        self.add_vectors([key], [vector])
-        return self.get_index(key)
+        index = self.next_index
+        if key in self.key_to_index or index >= len(self) or self.index_to_key[index] is not None:
+            self.add_vectors([key], [vector])
+            return self.get_index(key)
+        self.index_to_key[index], self.key_to_index[key] = key, index
+        self.vectors[index], self.norms = vector, None
+        self.next_index += 1
+        return index
 
     def sort_by_descending_frequency(self) -> None:
-        order = np.argsort(-self.expandos["count"], kind="stable")
+        """As in gensim, of keys with the same count the last comes first."""
+        if not len(self):
+            return
+        order = len(self) - 1 - np.argsort(-self._values("count")[::-1], kind="stable")
         self.index_to_key = [self.index_to_key[row] for row in order]
         self.key_to_index = {key: row for row, key in enumerate(self.index_to_key)}
         self.vectors, self.norms = self.vectors[order], None
@@ -148,14 +178,36 @@ class Storage:
             self.unit_normalize_all()
 
     def save_word2vec_format(
-        self, fname: Any, fvocab: Any = None, binary: bool = False, write_header: bool = True
+        self,
+        fname: Any,
+        fvocab: Any = None,
+        binary: bool = False,
+        total_vec: int | None = None,
+        write_header: bool = True,
+        prefix: str = "",
+        append: bool = False,
+        sort_attr: str = "count",
     ) -> None:
-        if fvocab is not None:
-            counts = zip(self.index_to_key, self.expandos["count"].tolist(), strict=True)
-            with atomic_file(fvocab) as file:
-                file.write("".join(f"{word} {count}\n" for word, count in counts).encode())
+        """The order is that of falling `sort_attr`, as in gensim."""
+        if append or total_vec not in (None, len(self)) or (binary and not write_header):
+            raise TypeError(
+                "append=True, a total_vec that is not the number of the keys, and a binary file"
+                " without a header are not supported"
+            )
+        keys, rows = [f"{prefix}{key}" for key in self.index_to_key], self.vectors
+        if fvocab is not None and sort_attr not in self.expandos:
+            raise ValueError(f"the keys have no attribute {sort_attr!r}, so fvocab has no content")
+        if sort_attr in self.expandos:
+            values = self.expandos[sort_attr].tolist()
+            order = sorted(range(len(values)), key=values.__getitem__, reverse=True)
+            if order != [*range(len(values))]:
+                keys, rows = [keys[row] for row in order], rows[order]
+            if fvocab is not None:
+                lines = (f"{key} {values[row]}\n" for key, row in zip(keys, order, strict=True))
+                with atomic_file(fvocab) as file:
+                    file.write("".join(lines).encode())
         kind = "binary" if binary else "text" if write_header else "glove"
-        for warning in save_vectors(fname, self.index_to_key, self.vectors, kind=kind).warnings:
+        for warning in save_vectors(fname, keys, rows, kind=kind).warnings:
             warnings.warn(warning, stacklevel=2)
 
     @classmethod
@@ -164,14 +216,17 @@ class Storage:
         fname: Any,
         fvocab: Any = None,
         binary: bool = False,
+        encoding: str = "utf8",
         unicode_errors: str = "strict",
         limit: int | None = None,
         datatype: Any = np.float32,
         no_header: bool = False,
     ) -> Self:
         """Reads a file or run directory; whether it is binary, fastText's or without a header is
-        detected from its content."""
-        read = load_vectors(fname, limit=limit, encoding_errors=unicode_errors)
+        detected from its content. Numbers are rounded to float32 before they become `datatype`."""
+        if codecs.lookup(encoding).name != "utf-8":
+            raise TypeError(f"encoding={encoding!r} is not supported: convert the file to UTF-8")
+        read = load_vectors(fname, limit=limit or None, encoding_errors=unicode_errors)
         for warning in read.warnings:
             warnings.warn(warning, stacklevel=2)
         counts = read.counts
@@ -186,7 +241,7 @@ class Storage:
             pairs = (line.rstrip(" \t\r").replace("\t", " ").rpartition(" ") for line in lines)
             count_of = {word: count for word, _, count in pairs if word}
             counts = np.array([int(count_of.get(word, 0)) for word in read.words])
-        vectors = cls(read.dim, datatype)
+        vectors = cls(read.dim, dtype=datatype)
         vectors.add_vectors(read.words, read.matrix, None if counts is None else {"count": counts})
         vectors.ngrams = read.ngrams
         return vectors
@@ -200,20 +255,35 @@ class Storage:
         return cls.of_arrays(read_archive(fname, "KeyedVectors")[1])
 
     def arrays(self) -> dict[str, np.ndarray]:
-        keys = np.frombuffer(json.dumps(self.index_to_key).encode(), np.uint8)
-        extras = {f"of.{name}": values for name, values in self.expandos.items()}
+        extras = {}
+        for name, values in self.expandos.items():
+            if values.dtype == object:  # NumPy would pickle it
+                extras[f"json.{name}"] = _as_json(values.tolist())
+            else:
+                extras[f"of.{name}"] = values
         if self.ngrams is not None:
             extras |= {"ngrams": np.array(self.ngrams.ngrams), "buckets": self.ngrams.rows}
             extras |= {} if self.ngrams.learnt is None else {"learnt": self.ngrams.learnt}
-        return {"keys": keys, "vectors": self.vectors, **extras}
+        return {"keys": _as_json(self.index_to_key), "vectors": self.vectors, **extras}
 
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Self:
         rows = arrays["vectors"]
-        vectors = cls(rows.shape[1], rows.dtype)
-        extras = {name[3:]: values for name, values in arrays.items() if name.startswith("of.")}
-        vectors.add_vectors(json.loads(arrays["keys"].tobytes()), rows, extras)
+        vectors = cls(rows.shape[1], dtype=rows.dtype)
+        vectors.add_vectors(json.loads(arrays["keys"].tobytes()), rows)
+        for stored, values in arrays.items():
+            kind, _, name = stored.partition(".")
+            if kind == "json":
+                vectors.expandos[name] = np.empty(len(rows), object)
+                vectors.expandos[name][:] = json.loads(values.tobytes())
+            elif kind == "of":
+                vectors.expandos[name] = values
         if "ngrams" in arrays:
             ngrams = Ngrams(*arrays["ngrams"].tolist())
             vectors.ngrams = NgramRows(ngrams, arrays["buckets"], arrays.get("learnt"))
         return vectors
+
+
+def _as_json(values: list[Any]) -> np.ndarray:
+    text = json.dumps(values, default=lambda value: value.tolist())  # NumPy's numbers and arrays
+    return np.frombuffer(text.encode(), np.uint8)

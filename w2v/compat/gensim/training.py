@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from w2v.compat.gensim.files import LineSentence
+import numpy as np
+
+from w2v.compat.gensim.files import MAX_WORDS, LineSentence
 from w2v.corpus import read_corpus
 from w2v.corpus.sources import TABLE_FORMATS
+from w2v.corpus.store import TokenStore, id_parts
 from w2v.settings.build import build_config
 
 if TYPE_CHECKING:
@@ -57,32 +61,52 @@ def source_of(sentences: Any, corpus_file: str | None) -> Any:
     """Returns the text to train on: `Paths`, or an iterable of lists of words."""
     if (sentences is None) == (corpus_file is None):
         raise TypeError("give either sentences or corpus_file")
+    if corpus_file is not None and not Path(corpus_file).is_file():
+        raise TypeError(f"corpus_file={corpus_file!r} is not a file")
     sentences = sentences if corpus_file is None else LineSentence(corpus_file)
     files = sentences.read_whole() if isinstance(sentences, LineSentence) else []
     tables = any(not set(TABLE_FORMATS).isdisjoint(Path(each).suffixes) for each in files)
     return Paths(files) if files and not tables else sentences  # tables are read line by line
 
 
-def count_words(source: Any, max_vocab_size: int | None) -> tuple[Mapping[str, int], int, int]:
-    """Returns the counts of the words, the number of all words, and the number of sentences."""
-    if isinstance(source, Paths):
+def count_words(
+    source: Any, max_vocab_size: int | None, keeps: Callable[[str, int, int], bool]
+) -> tuple[Mapping[str, int], int, int]:
+    """Returns the counts of the words in the order of their first occurrence, the number of all
+    words, and that of the sentences. With more than `max_vocab_size` words, leaves out those that
+    `keeps` (word, count, least) rejects, for a rising least count."""
+    if isinstance(source, Paths) and not max_vocab_size:
         with read_corpus(source, build_config({"corpus": tuple(source)}).corpus) as store:
-            vocabulary = store.vocabulary
-            counts = Counter(dict(zip(vocabulary.words, vocabulary.counts.tolist(), strict=True)))
-            return counts, store.n_words, store.n_lines
-    counts, n_words, number, least = Counter(), 0, 0, 1
+            return _of_store(store)
+    if isinstance(source, Paths):
+        source = chain.from_iterable(map(LineSentence, source))
+    counts, n_words, number, least = Counter[str](), 0, 0, 1
     for number, sentence in enumerate(source, 1):
         if number == 1 and isinstance(sentence, str):
             expected = "a list of words (usually unicode strings)"
             logger.warning("Each 'sentences' item should be %s.", expected)
         n_words += len(sentence)
         counts.update(sentence)
-        if max_vocab_size and len(counts) > max_vocab_size:  # pruned as in gensim
-            counts = Counter({word: n for word, n in counts.items() if n >= least})
+        if max_vocab_size and len(counts) > max_vocab_size:
+            counts = Counter({word: n for word, n in counts.items() if keeps(word, n, least)})
             least += 1
     if any(not isinstance(word, str) for word in counts):
         raise TypeError("words must be strings: use [str(word) for word in sentence]")
     return counts, n_words, number
+
+
+def _of_store(store: TokenStore) -> tuple[Mapping[str, int], int, int]:
+    first = np.full(len(store.vocabulary), len(store.ids))
+    start = cut = sentences = 0  # cut: words of a line that a part of the ids ends in
+    for part in id_parts(store.ids):
+        at, ends = np.flatnonzero(part >= 0), np.flatnonzero(part < 0)
+        np.minimum.at(first, part[at], at + start)
+        lengths = np.diff(ends, prepend=-1 - cut) - 1
+        sentences += int((-(-lengths // MAX_WORDS)).sum())
+        cut = len(part) - 1 - int(ends[-1]) if len(ends) else cut + len(part)
+        start += len(part)
+    words, counts = store.vocabulary.words, store.vocabulary.counts.tolist()
+    return {words[i]: counts[i] for i in np.argsort(first)}, store.n_words, sentences
 
 
 def train(

@@ -6,8 +6,9 @@ import logging
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -88,6 +89,7 @@ class Word2Vec:
         self.min_alpha_yet_reached = float(alpha)
         self.wv = KeyedVectors(vector_size)
         self._output: dict[str, np.ndarray] = {}
+        self.load = _loaded_by_the_class  # type: ignore[method-assign]
         if sentences is not None or corpus_file is not None:
             if isinstance(sentences, Iterator):
                 raise TypeError("sentences are read twice, an iterator only once: give a list")
@@ -108,42 +110,47 @@ class Word2Vec:
         corpus_file: str | None = None,
         update: bool = False,
         progress_per: int = 10000,
+        keep_raw_vocab: bool = False,
         trim_rule: Rule | None = None,
     ) -> None:
-        counted = count_words(source_of(corpus_iterable, corpus_file), self.max_vocab_size)
+        source = source_of(corpus_iterable, corpus_file)
+        counted = count_words(source, self.max_vocab_size, partial(_keeps, trim_rule))
         counts, self.corpus_total_words, self.corpus_count = counted
         self._take(counts, update, trim_rule)
 
     def build_vocab_from_freq(
         self,
         word_freq: Mapping[str, int],
-        corpus_count: int = 0,
+        keep_raw_vocab: bool = False,
+        corpus_count: int | None = None,
         trim_rule: Rule | None = None,
         update: bool = False,
     ) -> None:
-        self.corpus_count, self.corpus_total_words = corpus_count, sum(word_freq.values())
+        self.corpus_count, self.corpus_total_words = corpus_count or 0, sum(word_freq.values())
         self._take(word_freq, update, trim_rule)
 
     def _take(self, counts: Mapping[str, int], update: bool, rule: Rule | None) -> None:
         least = self.min_count
-        if self.max_final_vocab is not None and len(counts) > self.max_final_vocab:
-            first_left_out = sorted(counts.values(), reverse=True)[self.max_final_vocab]
-            least = max(least, first_left_out + 1)
+        if (most := self.max_final_vocab) is not None:
+            highest = sorted(counts.values(), reverse=True)
+            least = max(least, highest[most] + 1 if len(highest) > most else 1)
         self.effective_min_count = least
-        merged = Counter(self._counts()) if update else Counter()
-        old, words = self.wv, list(merged)
+        old, merged = self.wv, Counter(self._counts() if update else {})
+        if update and not merged:
+            raise RuntimeError("there are no words to update: first build a vocabulary")
         for word, count in counts.items():
-            verdict = rule(word, count, least) if rule else RULE_DEFAULT
-            if verdict == RULE_KEEP or (verdict == RULE_DEFAULT and count >= least):
+            if word in merged or _keeps(rule, word, count, least):
                 merged[word] += count
         self._allocate(merged)
-        rows = [self.wv.key_to_index[word] for word in words]
-        self.wv.vectors[rows] = old.vectors[: len(rows)]
-        for name, earlier in list(self._output.items()):
-            del self._output[name]
-            if update and len(earlier) == len(old):  # rows of the tree's nodes cannot be kept
+        if update:
+            self.wv.vectors[: len(old)] = old.vectors
+        else:
+            self.wv.sort_by_descending_frequency()
+        earlier, self._output = self._output, {}
+        for name, rows in earlier.items():
+            if update and len(rows) == len(old):  # rows of the tree's nodes cannot be kept
                 self._output[name] = np.zeros_like(self.wv.vectors)
-                self._output[name][rows] = earlier
+                self._output[name][: len(old)] = rows
 
     def _counts(self) -> dict[str, int]:
         if len(self.wv) and "count" not in self.wv.expandos:
@@ -152,15 +159,17 @@ class Word2Vec:
         return dict(zip(self.wv.index_to_key, counts, strict=True))
 
     def _allocate(self, counts: Mapping[str, int]) -> None:
-        words = sorted(counts, key=counts.__getitem__, reverse=True)
-        start = np.empty((len(words), self.vector_size), np.float32)
+        start = np.empty((len(counts), self.vector_size), np.float32)
         fill_starting_rows(start, self.seed)
         self.wv = KeyedVectors(self.vector_size)
-        self.wv.add_vectors(words, start, {"count": [counts[word] for word in words]})
+        self.wv.add_vectors([*counts], start, {"count": np.array([*counts.values()], np.int64)})
 
     def reset_from(self, other_model: Word2Vec) -> None:
         self._allocate(other_model._counts())
-        self._output = {}
+        self._output, self.corpus_count = {}, other_model.corpus_count
+
+    def init_sims(self, replace: bool = False) -> None:
+        self.wv.init_sims(replace)
 
     def train(
         self,
@@ -171,15 +180,22 @@ class Word2Vec:
         epochs: int | None = None,
         start_alpha: float | None = None,
         end_alpha: float | None = None,
+        word_count: int = 0,
+        queue_factor: int = 2,
+        report_delay: float = 1.0,
         compute_loss: bool = False,
         callbacks: Iterable[Any] = (),
     ) -> tuple[int, int]:
-        """Continues from the current vectors; returns the words trained and the words read."""
+        """Continues from the current vectors; returns the words trained and the words read. The
+        parameters from `word_count` to `compute_loss` have no effect."""
         if epochs is None or (total_examples is None and total_words is None):
             raise ValueError("train() needs epochs=, and total_examples= or total_words=")
+        if epochs < 1:
+            raise ValueError(f"epochs={epochs!r} is not a whole number of 1 or more")
         if not self._counts():
             raise RuntimeError("you must first build the vocabulary before training the model")
         alpha, end = start_alpha or self.alpha, end_alpha or self.min_alpha
+        vars(self).update(alpha=alpha, min_alpha=end, epochs=epochs)
         if alpha > self.min_alpha_yet_reached:
             logger.warning("Effective 'alpha' higher than previous training cycles")
         self.min_alpha_yet_reached = end
@@ -196,7 +212,7 @@ class Word2Vec:
             return 0, 0
         checkpoint, _ = newest_checkpoint(run.path)
         assert checkpoint is not None  # `w2v.train` always saves the last state
-        self._output = {name: np.array(array) for name, array in checkpoint.tensors.items()}
+        self._output = self._reordered(checkpoint.tensors, np.argsort(self._by_count()))
         self.wv.vectors, self.wv.norms = self._output.pop("input"), None
         watch.tell("on_train_end")
         return run.summary["words"]["trained"], run.summary["words"]["passed"]
@@ -223,10 +239,21 @@ class Word2Vec:
         (folder / FOLDER).mkdir()
         config = build_config({"corpus": ("text",), **settings})
         (folder / "config.yaml").write_text(config.to_yaml())
-        words = [safe_name(word) for word in self.wv.index_to_key]
-        Vocabulary(words, self.wv.expandos["count"]).save(folder / "vocab.tsv")
+        order = self._by_count()
+        words = [safe_name(self.wv.index_to_key[row]) for row in order]
+        Vocabulary(words, self.wv.expandos["count"][order]).save(folder / "vocab.tsv")
         tensors = {"input": np.asarray(self.wv.vectors, np.float32), **self._output}
+        tensors = self._reordered(tensors, order)
         save_checkpoint(folder / FOLDER, Checkpoint(0, tensors, np.array([0, 1]), {}))
+
+    def _by_count(self) -> np.ndarray:
+        """Returns the rows of the words from the most frequent on, the order of runs."""
+        return np.argsort(-self.wv.expandos["count"], kind="stable")
+
+    def _reordered(self, tensors: Mapping[str, np.ndarray], order: np.ndarray) -> dict[str, Any]:
+        """Returns the tensors with the rows of words in this order, others as they are."""
+        of_words = {name: len(rows) == len(order) for name, rows in tensors.items()}
+        return {k: np.array(v[order] if of_words[k] else v) for k, v in tensors.items()}
 
     def get_latest_training_loss(self) -> float:
         return self.running_training_loss
@@ -259,7 +286,7 @@ class Word2Vec:
         hidden = self.wv[context].sum(axis=0) / (len(context) if self.cbow_mean else 1)
         scores = self.syn1neg @ hidden
         shares = np.exp(scores - scores.max())
-        best = np.argsort(-shares, kind="stable")[:topn]
+        best = np.argsort(-shares, kind="stable")[: topn if topn is None else max(0, topn)]
         return [(self.wv.index_to_key[i], float(shares[i] / shares.sum())) for i in best]
 
     def save(self, fname: Any, **options: Any) -> None:
@@ -278,3 +305,12 @@ class Word2Vec:
         model.wv = KeyedVectors.of_arrays(arrays)
         model._output = {name: rows for name, rows in arrays.items() if name.startswith("output.")}
         return model
+
+
+def _keeps(rule: Rule | None, word: str, count: int, least: int) -> bool:
+    verdict = rule(word, count, least) if rule else RULE_DEFAULT
+    return verdict == RULE_KEEP or (verdict != RULE_DISCARD and count >= least)
+
+
+def _loaded_by_the_class(*arguments: Any, **options: Any) -> NoReturn:
+    raise AttributeError("load returns another model: call Word2Vec.load, not load of a model")

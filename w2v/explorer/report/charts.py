@@ -134,9 +134,9 @@ def number(value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return "n/a"
     size = abs(value)
-    for limit, unit in ((1e9, " G"), (1e6, " M"), (1e4, " k")):
-        if size >= limit:
-            return f"{value / limit * (10 if unit == ' k' else 1):.3g}{unit}"
+    for least, unit, name in ((999.5e6, 1e9, "G"), (999.5e3, 1e6, "M"), (1e4, 1e3, "k")):
+        if size >= least:
+            return f"{value / unit:.3g} {name}"
     if size >= 100 or value == int(value):
         return f"{value:,.0f}"
     return f"{value:.4g}" if size >= 1e-4 else f"{value:.2e}"

@@ -91,7 +91,7 @@ def vocabulary(runs: Sequence[Record]) -> str:
     rows = [[name, *map(value_of, runs)] for name, value_of in facts.items()]
     rank = Axis("rank of the word", log=True, whole=True)
     occurrences = _series(runs, [_zipf(run.counts) for run in runs])
-    shares = _series(runs, [_zipf(run.counts, of_text=True) for run in runs])
+    shares = _series(runs, [_zipf(_covered(run)) for run in runs])
     charts = [
         line_chart("Frequency by rank (Zipf)", occurrences, rank, Axis("occurrences", log=True)),
         line_chart("Share of the text covered by rank", shares, rank, Axis("% of the text")),
@@ -203,12 +203,18 @@ def _series(runs: Sequence[Record], points: Sequence[Sequence[Point]]) -> list[S
     return [Series(run.name, i, points[i]) for i, run in enumerate(runs)]
 
 
-def _zipf(counts: np.ndarray, *, of_text: bool = False) -> list[Point]:
-    if not len(counts):
+def _zipf(values: np.ndarray) -> list[Point]:
+    """Returns (rank, value) for the ranks 1 … V, spaced logarithmically."""
+    if not len(values):
         return []
-    ranks = np.unique(np.geomspace(1, len(counts), ZIPF_POINTS).round().astype(np.int64))
-    values = 100 * np.cumsum(counts) / max(counts.sum(), 1) if of_text else counts
+    ranks = np.unique(np.geomspace(1, len(values), ZIPF_POINTS).round().astype(np.int64))
     return [(int(rank), float(values[rank - 1])) for rank in ranks]
+
+
+def _covered(run: Record) -> np.ndarray:
+    """Returns the per cent of the text, including the words left out, that ranks cover [V]."""
+    total = max(run.counts.sum(), run.figure("words", "read") or 0, 1)
+    return np.asarray(100 * np.cumsum(run.counts) / total)
 
 
 def _left_out(run: Record) -> str:

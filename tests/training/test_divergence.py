@@ -63,7 +63,7 @@ def test_the_last_sound_state_is_kept(
 
     usual = Schedule.rate
     monkeypatch.setattr(
-        Schedule, "rate", lambda self, done: 1e28 if done > 0.7 else usual(self, done)
+        Schedule, "rate", lambda self, done, *more: 1e28 if done > 0.7 else usual(self, done, *more)
     )
     with pytest.raises(RunError, match=r"Kept: .*step-\d+, from before"):
         w2v.train(TEXT, output=tmp_path / "run", checkpoint_every="1h", epochs=4, **SMALL, **kind)

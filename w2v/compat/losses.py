@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from w2v.losses.margin import am_operands, l_move, moved_cross_entropy
+from w2v.losses.margin import am_operands, l_move, l_operands, moved_cross_entropy
 from w2v.losses.math import cross_entropy
 from w2v.losses.math.numbers import (
     accumulate_dtype,
@@ -185,8 +185,9 @@ def l_softmax_loss(
     annealing = checked_number(annealing, "annealing", 0)
 
     def loss(hidden: Tensor, classes: Tensor) -> Tensor:
-        move = l_move(hidden, weight, margin, annealing)
-        return moved_cross_entropy((hidden, weight, None), classes, None, move)
+        operands = l_operands(hidden, weight)
+        move = l_move(*operands, margin, annealing)
+        return moved_cross_entropy((*operands, None), classes, None, move)
 
     return _of_kept(loss, input, weight, target, ignore_index, reduction)
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from w2v.losses.base import Counts, OutputLayer, WeightAndBias
 from w2v.losses.hsigmoid import Hsigmoid
+from w2v.losses.math.numbers import accumulate_dtype
 from w2v.losses.options import HsigmoidNegOptions, NegOptions
 from w2v.losses.sampled import Neg
 from w2v.sampling.candidates import Sampler
@@ -68,6 +69,7 @@ class HsigmoidNeg(OutputLayer):
         return self.noise.sampler
 
     def _loss(self, hidden: Tensor, target: Tensor, row_of: Tensor | None) -> Tensor:
+        hidden = hidden.to(accumulate_dtype(hidden))  # its two gradients are rounded once, added
         of_path = self.path._loss(hidden, target, row_of)
         return of_path + self.noise._loss(hidden, target, row_of)
 

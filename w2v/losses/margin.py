@@ -123,12 +123,19 @@ def angular_score(score: Tensor, length: Tensor, margin: int, annealing: float) 
     return torch.where(some, (length * psi + annealing * score) / (1 + annealing), score)
 
 
+def l_operands(hidden: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns (hidden, weight) in float32 (float64 inputs stay float64), so that the gradients by
+    scores and by lengths are added before they are rounded."""
+    dtype = accumulate_dtype(hidden)
+    return hidden.to(dtype), weight.to(dtype)
+
+
 def l_move(hidden: Tensor, weight: Tensor, margin: int, annealing: float) -> Move:
-    """Returns the `move` of L-softmax for `moved_cross_entropy`."""
+    """Returns the `move` of L-softmax for `moved_cross_entropy` of these `l_operands`."""
 
     def move(score: Tensor, rows: Tensor | None, classes: Tensor) -> Tensor:
-        h = torch.linalg.vector_norm(hidden.to(score.dtype), dim=1)
-        w = torch.linalg.vector_norm(weight.index_select(0, classes).to(score.dtype), dim=1)
+        h = torch.linalg.vector_norm(hidden, dim=1)
+        w = torch.linalg.vector_norm(weight.index_select(0, classes), dim=1)
         return angular_score(score, rows_for(h, rows) * w, margin, annealing)
 
     return move
@@ -196,6 +203,9 @@ class LSoftmax(DirectedLayer):
     takes = LSoftmaxOptions
     options: LSoftmaxOptions
 
+    def operands(self, hidden: Tensor) -> Operands:
+        return *l_operands(hidden, self.weight), None
+
     def _move(self, hidden: Tensor, weight: Tensor) -> Move:
         return l_move(hidden, weight, self.options.angular_margin, self.options.annealing)
 
@@ -205,7 +215,7 @@ class LSoftmax(DirectedLayer):
         local, mine, (h, weight, _) = local_part(self, hidden, classes)
         total, score = sums_here(self, hidden, classes)
         rows = weight.index_select(0, local)
-        lengths = [torch.linalg.vector_norm(x.to(total.dtype), dim=1) for x in (h, rows)]
+        lengths = [torch.linalg.vector_norm(x, dim=1) for x in (h, rows)]
         length = torch.where(mine, lengths[0] * lengths[1], 0.0)
         return torch.stack([total, score, length], 1)
 

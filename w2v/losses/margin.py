@@ -120,7 +120,8 @@ def angular_score(score: Tensor, length: Tensor, margin: int, annealing: float) 
         8 * cosine**4 - 8 * cosine**2 + 1,
     )[margin - 1]
     psi = (1 - 2 * (k % 2)) * multiple - 2 * k
-    return torch.where(some, (length * psi + annealing * score) / (1 + annealing), score)
+    plain = annealing / (1 + annealing)  # a share, because annealing * score may overflow
+    return torch.where(some, length * psi / (1 + annealing) + plain * score, score)
 
 
 def l_operands(hidden: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:

@@ -118,7 +118,7 @@ def _plain_loss(
     hidden, rows = hidden.to(dtype), rows.to(dtype)
     of_targets = rows_for(hidden, layout.row_of)
     labels, D = len(of_targets) * layout.num_true, rows.shape[1]
-    true = (of_targets[:, None] * rows[:labels].reshape(-1, layout.num_true, D)).sum(2)
+    true = (of_targets[:, None] * rows[:labels].reshape(len(of_targets), layout.num_true, D)).sum(2)
     with torch.autocast(hidden.device.type, enabled=False):
         if layout.sets == 1:
             noise = hidden @ rows[labels:].t()
@@ -145,7 +145,7 @@ class _SampledLoss(torch.autograd.Function):
         of_targets = rows_for(hidden, layout.row_of).to(dtype)
         labels = len(of_targets) * T
         of_labels, of_noise = rows[:labels].to(dtype), rows[labels:].to(kind)
-        true = (of_targets[:, None] * of_labels.view(-1, T, D)).sum(2)
+        true = (of_targets[:, None] * of_labels.view(len(of_targets), T, D)).sum(2)
         added = None if offset is None else offset[labels:]
         if layout.sets > 1:
             noise = torch.bmm(of_noise.view(layout.sets, -1, D), hidden.to(kind)[:, :, None])

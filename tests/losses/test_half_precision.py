@@ -183,3 +183,21 @@ def test_tables_of_another_dtype(name: str, sparse: bool, dtype: torch.dtype) ->
             least = max(torch.finfo(one.dtype).eps, 1e-5)
             torch.testing.assert_close(found, other.grad.to_dense(), rtol=least, atol=least)
         torch.testing.assert_close(hidden.grad.double(), rows.grad, rtol=0.01, atol=0.01)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_gradients_that_are_differentiated_again(sparse: bool, dtype: torch.dtype) -> None:
+    """By create_graph and by torch.func."""
+    hidden = torch.ones(N, D).to(dtype)
+
+    def loss_of(weight: Tensor, bias: Tensor) -> Tensor:
+        labels = torch.zeros(N, 1).long()
+        options = {"sampled_values": VALUES, "sparse": sparse}
+        return tensorflow.nce_loss(weight, bias, labels, hidden, 3, 4, **options).sum()
+
+    tables = [torch.zeros(4, D).to(dtype), torch.zeros(4).to(dtype)]
+    leaves = [table.requires_grad_() for table in tables]
+    again = torch.autograd.grad(loss_of(*leaves), leaves, create_graph=True)
+    mapped = torch.func.grad(loss_of, (0, 1))(*tables)
+    for weight, bias in (again, mapped):
+        assert bias.tolist() == weight[:, 0].tolist() == [-N / 2, N / 2, N / 2, N / 2]

@@ -29,11 +29,14 @@ def test_cutoffs_that_are_no_whole_numbers(cutoffs):
 
 def test_numbers_that_float32_cannot_hold():
     settings = {"am-softmax": ("scale", "am_margin"), "l-softmax": ("annealing",)}
+    settings["nce"] = ("nce_log_z",)
     settings["sm-softmax"] = ("sm_margin",)
     for name, options in settings.items():
         for option, value in itertools.product(options, HUGE):
-            make = {option: value}
+            make = {option: str(value) if option == "nce_log_z" else value}
             refuses(lambda name=name, make=make: make_layer(name, D, [3, 2, 1], **make))
+    layer = make_layer("am-softmax", D, [3, 2, 1], scale=1e30, am_margin=1e30)
+    refuses(lambda: layer(torch.ones(1, D), torch.tensor([0])))
 
 
 @pytest.mark.parametrize("name", LOSSES)

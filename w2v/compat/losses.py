@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from w2v.errors import shown
-from w2v.losses.margin import am_operands, l_move, l_operands, moved_cross_entropy
+from w2v.losses.margin import am_move, am_operands, l_move, l_operands, moved_cross_entropy
 from w2v.losses.math import cross_entropy
 from w2v.losses.math.numbers import (
     accumulate_dtype,
@@ -161,12 +161,12 @@ def am_softmax_loss(
     """Returns the cross-entropy of scale x cos(input, weight), the target's cosine minus margin."""
     scale = checked_number(scale, "scale", 0, above=True)
     margin = checked_number(margin, "margin", 0)
-    checked_number(scale * margin, "scale * margin", 0)
+    move = am_move(scale, margin)
 
     def loss(hidden: Tensor, classes: Tensor) -> Tensor:
         with torch.autocast(hidden.device.type, enabled=False):
             operands = *am_operands(hidden, weight, scale), None
-        return moved_cross_entropy(operands, classes, None, lambda z, *_: z - scale * margin)
+        return moved_cross_entropy(operands, classes, None, move)
 
     return _of_kept(loss, input, weight, target, ignore_index, reduction)
 

@@ -78,8 +78,8 @@ def hsigmoid_loss(
 
     Without tables the tree is the complete one (`default_tables`), and label [N] or [N, 1] selects
     the path. With path_table and path_code [N, L] each sample has its own path, which ends at its
-    first negative entry; label and num_classes are then unused, and weight has as many rows as
-    there are inner nodes.
+    first negative entry, and codes of 0 or 1; label and num_classes are then unused, and weight has
+    as many rows as there are inner nodes.
 
     Differences from Paddle, all of which correct errors: unused slots of a path add nothing
     (Paddle: log 2 each); a label outside 0 … num_classes - 1 is an error (Paddle reads beyond the

@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from w2v.losses.base import WeightAndBias
 from w2v.losses.math.blocks import floor_of
 from w2v.losses.math.cross_entropy import score_sums
-from w2v.losses.math.numbers import accumulate_dtype, log_add, rows_for
+from w2v.losses.math.numbers import accumulate_dtype, checked_number, log_add, rows_for
 from w2v.losses.options import AmSoftmaxOptions, LSoftmaxOptions, SmSoftmaxOptions
 from w2v.losses.sharded import local_part, sums_here
 from w2v.losses.softmax import FullLayer, Operands
@@ -100,6 +100,12 @@ def am_operands(hidden: Tensor, weight: Tensor, scale: float) -> tuple[Tensor, T
     """Returns (h, w) with h @ w.T = scale x cosine, in float32 (float64 inputs stay float64)."""
     dtype = accumulate_dtype(hidden)
     return scale * unit_rows(hidden.to(dtype)), unit_rows(weight.to(dtype))
+
+
+def am_move(scale: float, margin: float) -> Move:
+    """Returns the `move` of AM-softmax for `moved_cross_entropy` of its `am_operands`."""
+    lowered = checked_number(scale * margin, "scale * margin", 0)
+    return lambda z, *_: z - lowered
 
 
 def angular_score(score: Tensor, length: Tensor, margin: int, annealing: float) -> Tensor:
@@ -195,7 +201,7 @@ class AmSoftmax(DirectedLayer):
         return *am_operands(hidden, self.weight, self.options.scale), None
 
     def _move(self, hidden: Tensor, weight: Tensor) -> Move:
-        return lambda z, *_: z - self.options.scale * self.options.am_margin
+        return am_move(self.options.scale, self.options.am_margin)
 
 
 class LSoftmax(DirectedLayer):

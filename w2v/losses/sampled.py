@@ -24,7 +24,13 @@ from typing_extensions import Unpack
 
 from w2v.losses.base import Counts, RowArguments, WeightAndBias
 from w2v.losses.math import sampled_step
-from w2v.losses.math.numbers import accumulate_dtype, transformed, whole_batch
+from w2v.losses.math.numbers import (
+    LARGEST,
+    accumulate_dtype,
+    checked_number,
+    transformed,
+    whole_batch,
+)
 from w2v.losses.math.products import product_dtype
 from w2v.losses.math.sampled_step import LOGISTIC, REMOVED, Link, log_count
 from w2v.losses.options import NceOptions, NegOptions, SampledOptions, SampledSoftmaxOptions
@@ -216,6 +222,8 @@ class Nce(SampledLayer):
     ) -> None:
         super().__init__(dim, counts, options, **kwargs)
         log_z = self.options.log_z()
+        if log_z is not None:
+            checked_number(log_z, "nce_log_z", -LARGEST)
         self.log_z: float | nn.Parameter = math.log(self.num_classes) if log_z is None else log_z
         if self.options.nce_log_z == "learned":
             self.log_z = nn.Parameter(torch.tensor(self.log_z, **self.new))

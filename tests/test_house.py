@@ -57,7 +57,7 @@ ASKS = {
     "losses.table": "losses.options kernels.plan",
     "losses.options": "settings.declare settings.interval kernels.plan",
     "tree": "system",
-    "sampling": "system",
+    "sampling": "system errors",
     "settings.declare": "settings.elsewhere settings.interval errors",
     "settings.elsewhere": "",
     "settings.interval": "",

@@ -130,7 +130,7 @@ def test_counts_that_are_refused(counts, message):
         ({"weights": [torch.ones(5, 4), torch.ones(4, 3)]}, r"\[5, 4\].*\[4, 3\]"),
         ({"weights": np.ones((9, 4))}, "weights is a ndarray"),
         ({"weights": 3}, "weights is a int"),
-        ({"weights": torch.ones(9, 4).to_sparse()}, "weights is torch.sparse_coo"),
+        ({"weights": torch.ones(9, 4).to_sparse()}, "weights is a sparse_coo"),
         ({"biases": torch.ones(9, 1)}, r"biases has shape \[9, 1\].*\[classes\]"),
         ({"biases": torch.ones(9).bool()}, "biases is torch.bool"),
         ({"num_sampled": 2.5}, "num_sampled is 2.5.*whole"),

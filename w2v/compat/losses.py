@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from w2v.losses.margin import am_operands, l_move, moved_cross_entropy
+from w2v.errors import shown
+from w2v.losses.margin import am_move, am_operands, l_move, l_operands, moved_cross_entropy
 from w2v.losses.math import cross_entropy
 from w2v.losses.math.numbers import (
     accumulate_dtype,
@@ -31,7 +32,7 @@ from w2v.losses.math.numbers import (
     transformed,
 )
 from w2v.losses.softmax import kept_cross_entropy
-from w2v.sampling.checks import checked_whole, short
+from w2v.sampling.checks import checked_choice, checked_flag, checked_whole
 
 LossOf = Callable[[Tensor, Tensor], Tensor]  # (rows, their targets) -> losses
 
@@ -54,6 +55,7 @@ def label_smoothing_cross_entropy(
     smoothing = checked_number(smoothing, "smoothing", 0, 1)
     if target.is_floating_point() and target.shape == input.shape:
         logits, of_classes = _logits(input, weight, reduction)
+        checked_whole(ignore_index, "ignore_index")
         counted = partial(F.cross_entropy, reduction=reduction, label_smoothing=smoothing)
         return counted(logits, target.to(logits.dtype), of_classes)
     logits, classes, valid, of_classes = _checked_logits(
@@ -83,9 +85,11 @@ def sparse_softmax_cross_entropy(
     logits, classes, valid, of_classes = _checked_logits(
         input, target, weight, ignore_index, reduction
     )
+    keep_target = checked_flag(keep_target, "keep_target")
+    masked_mean = checked_flag(masked_mean, "masked_mean")
     if not 1 <= (k := checked_whole(k, "k")) <= logits.shape[1]:
         raise ValueError(
-            f"k is {short(k)}, it must lie in 1 to {logits.shape[1]}, the number of classes"
+            f"k is {shown(k)}, it must lie in 1 to {logits.shape[1]}, the number of classes"
         )
     if masked_mean and reduction != "mean":
         raise ValueError(f"masked_mean needs reduction 'mean', not {reduction!r}")
@@ -157,11 +161,12 @@ def am_softmax_loss(
     """Returns the cross-entropy of scale x cos(input, weight), the target's cosine minus margin."""
     scale = checked_number(scale, "scale", 0, above=True)
     margin = checked_number(margin, "margin", 0)
+    move = am_move(scale, margin)
 
     def loss(hidden: Tensor, classes: Tensor) -> Tensor:
         with torch.autocast(hidden.device.type, enabled=False):
             operands = *am_operands(hidden, weight, scale), None
-        return moved_cross_entropy(operands, classes, None, lambda z, *_: z - scale * margin)
+        return moved_cross_entropy(operands, classes, None, move)
 
     return _of_kept(loss, input, weight, target, ignore_index, reduction)
 
@@ -181,12 +186,13 @@ def l_softmax_loss(
     annealing is lambda in (lambda x plain score + margin score) / (1 + lambda).
     """
     if not 1 <= (margin := checked_whole(margin, "margin")) <= 4:
-        raise ValueError(f"margin is {short(margin)}, it must be a whole number from 1 to 4")
+        raise ValueError(f"margin is {shown(margin)}, it must be a whole number from 1 to 4")
     annealing = checked_number(annealing, "annealing", 0)
 
     def loss(hidden: Tensor, classes: Tensor) -> Tensor:
-        move = l_move(hidden, weight, margin, annealing)
-        return moved_cross_entropy((hidden, weight, None), classes, None, move)
+        operands = l_operands(hidden, weight)
+        move = l_move(*operands, margin, annealing)
+        return moved_cross_entropy((*operands, None), classes, None, move)
 
     return _of_kept(loss, input, weight, target, ignore_index, reduction)
 
@@ -205,7 +211,7 @@ def _of_kept(
         )
     check_floating(input=input, weight=weight)
     _check_reduction(reduction)
-    hidden = input.reshape(-1, input.shape[-1])
+    hidden = input.reshape(target.numel(), input.shape[-1])
     classes, valid = _checked(target.reshape(-1), len(weight), ignored)
     if transformed() or bool(valid.all()):
         loss = loss_of(hidden, classes)
@@ -252,6 +258,8 @@ def _checked(target: Tensor, num_classes: int, ignored: int) -> tuple[Tensor, Te
     # compared as int64, because torch would cast the number to a type that may not hold it
     target = checked_integers(target)
     valid = target != ignored
+    if not num_classes and len(valid):
+        raise ValueError("there are no classes, C is 0")
     return checked_classes(target.masked_fill(~valid, 0), num_classes), valid
 
 
@@ -261,8 +269,7 @@ def _marked(classes: Tensor, valid: Tensor) -> Tensor:
 
 
 def _check_reduction(reduction: str) -> None:
-    if reduction not in ("none", "mean", "sum"):
-        raise ValueError(f"reduction is {short(reduction)}, it must be 'none', 'mean' or 'sum'")
+    checked_choice(reduction, "reduction", ("none", "mean", "sum"))
 
 
 def _reduced(loss: Tensor, counted: Tensor, reduction: str, weight: Tensor | None = None) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from w2v.losses.math.sampled_step import take_rows
-from w2v.sampling.checks import checked_floats
+from w2v.sampling.checks import checked_choice, checked_flag, checked_floats, checked_whole
 
 Shards = Tensor | Sequence[Tensor]
 STRATEGIES = ("div", "mod")
@@ -26,6 +26,15 @@ class Tables(NamedTuple):
     strategy: str
     sparse: bool
 
+    @classmethod
+    def of(
+        cls, weights: Shards, biases: Shards | None, num_classes: int, strategy: str, sparse: bool
+    ) -> Tables:
+        """Returns the tables, whose shards `rows` checks."""
+        num_classes = checked_whole(num_classes, "num_classes", 1)
+        checked_choice(strategy, "partition_strategy", STRATEGIES)
+        return cls(weights, biases, num_classes, strategy, checked_flag(sparse, "sparse"))
+
     def rows(self, ids: Tensor) -> tuple[Tensor, Tensor | None]:
         """Returns (weights [len(ids), D], biases [len(ids)] or None) of the classes `ids`. Raises
         ValueError for too few rows, or shard lengths that do not fit the strategy."""
@@ -40,11 +49,6 @@ class Tables(NamedTuple):
 
     def _checked_parts(self, shards: Shards, name: str, ids: Tensor) -> list[Tensor]:
         """Returns the shards of a table, checked."""
-        if self.strategy not in STRATEGIES:
-            allowed = ", ".join(STRATEGIES)
-            raise ValueError(
-                f"partition_strategy is '{self.strategy}', it must be one of {allowed}"
-            )
         try:
             parts = [shards] if isinstance(shards, Tensor) else list(shards)
         except TypeError:

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -32,7 +33,16 @@ from w2v.losses.math.sampled_step import (
 )
 from w2v.sampling import candidates
 from w2v.sampling.candidates import Candidates, Sampler
-from w2v.sampling.checks import MOST, checked_floats, checked_ids, checked_whole, device_of_draws
+from w2v.sampling.checks import (
+    MOST,
+    check_kind,
+    checked_expected,
+    checked_flag,
+    checked_floats,
+    checked_ids,
+    checked_whole,
+    device_of_draws,
+)
 from w2v.sampling.samplers import (
     AllCandidateSampler,
     LearnedUnigramSampler,
@@ -80,9 +90,9 @@ def nce_loss(
         seed: draws the same candidates in every call; for different ones pass a generator.
         sparse: whether weights and biases get sparse gradients of only the rows used.
     """
-    if name in STRATEGIES:
+    if isinstance(name, str) and name in STRATEGIES:
         raise ValueError(f"name is '{name}', as in TensorFlow 1's order: use partition_strategy=")
-    tables = Tables(weights, biases, num_classes, partition_strategy, sparse)
+    tables = Tables.of(weights, biases, num_classes, partition_strategy, sparse)
     drawn = sampled_values, num_sampled, seed, generator
     return _loss(LOGISTIC, tables, (labels, num_true), inputs, drawn, remove_accidental_hits)
 
@@ -106,7 +116,7 @@ def sampled_softmax_loss(
     sparse: bool = False,
 ) -> Tensor:
     """Returns the sampled softmax loss (arXiv:1412.2007), [N] in nats; arguments as in nce_loss."""
-    tables = Tables(weights, biases, num_classes, partition_strategy, sparse)
+    tables = Tables.of(weights, biases, num_classes, partition_strategy, sparse)
     drawn = sampled_values, num_sampled, seed, generator
     return _loss(SOFTMAX, tables, (labels, num_true), inputs, drawn, remove_accidental_hits)
 
@@ -126,6 +136,7 @@ def _loss(
     remove_hits: bool,
 ) -> Tensor:
     """Returns [N] nats from the scores of labels and candidates minus log counts, without hits."""
+    remove_hits = checked_flag(remove_hits, "remove_accidental_hits")
     labels = _checked_labels(*labelled, tables.num_classes, inputs)
     ids, expected_counts = _candidates(labels, tables.num_classes, *drawn)
     rows, bias = tables.rows(ids)
@@ -146,7 +157,6 @@ def _checked_labels(labels: Classes, num_true: int, num_classes: int, inputs: Te
     """Returns labels as [N, num_true] int64 on the device of the inputs [N, D]."""
     N = len(checked_floats(inputs, "inputs", ("N", "D")))
     num_true = checked_whole(num_true, "num_true", 1)
-    checked_whole(num_classes, "num_classes", 1)
     ids = checked_ids(labels, num_classes, "labels").to(inputs.device)
     ids = ids[:, None] if ids.dim() == 1 else ids
     if list(ids.shape) != [N, num_true]:
@@ -169,7 +179,9 @@ def _candidates(
     Labels and candidates are one tensor, so that weights are gathered and get a gradient once.
     """
     k, device = checked_whole(num_sampled, "num_sampled", 1), labels.device
-    generator = generator or _seeded(seed, device)
+    check_kind(generator, "generator", torch.Generator)
+    seeded = _seeded(seed, device)
+    generator = seeded if generator is None else generator
     if candidates is None:
         if k > num_classes:
             most = f"there are only {num_classes} classes to draw from"
@@ -184,32 +196,9 @@ def _candidates(
     sampled = checked_ids(candidates[0], num_classes, "the candidates").to(device)
     if (shape := list(sampled.shape)) != [k]:
         raise ValueError(f"sampled_values has candidates of shape {shape}, num_sampled is {k}")
-    true_count = _counts(candidates[1], "true", labels)
-    counts = torch.cat([true_count.reshape(-1), _counts(candidates[2], "sampled", sampled)])
-    return torch.cat([labels.reshape(-1), sampled]), counts
-
-
-def _counts(value: Any, kind: str, classes: Tensor) -> Tensor:
-    """Returns expected counts as float64, broadcast to the shape of `classes`."""
-    name, shape = f"{kind}_expected_count", list(classes.shape)
-    if value is None:
-        remedy = "sample with the labels as true_classes"
-        raise ValueError(f"sampled_values has no {name}: {remedy}")
-    try:
-        counts = torch.as_tensor(value, device=classes.device).detach().double()
-    except (TypeError, ValueError, RuntimeError):
-        raise ValueError(f"{name} is a {type(value).__name__}, it must be a tensor") from None
-    if counts.dim() == 1 and shape[1:] == [1]:
-        counts = counts[:, None]
-    wrong = counts[~(counts >= 0) | counts.isinf()]
-    if len(wrong):
-        problem = f"{name} holds {float(wrong[0]):g}"
-        raise ValueError(f"{problem}, it must be finite and not negative")
-    try:
-        return counts.broadcast_to(shape)
-    except RuntimeError:
-        problem = f"{name} has shape {list(counts.shape)}"
-        raise ValueError(f"{problem}, it must be {shape}") from None
+    true_count = checked_expected(candidates[1], "true_expected_count", labels)
+    count = checked_expected(candidates[2], "sampled_expected_count", sampled)
+    return torch.cat([labels.reshape(-1), sampled]), torch.cat([true_count.reshape(-1), count])
 
 
 def compute_accidental_hits(
@@ -268,7 +257,7 @@ def fixed_unigram_candidate_sampler(
     num_reserved_ids: int = 0,
     num_shards: int = 1,
     shard: int = 0,
-    unigrams: Sequence[float] = (),
+    unigrams: Sequence[float] | Tensor = (),
     seed: int | None = None,
     name: str | None = None,
 ) -> Sampled:
@@ -280,7 +269,10 @@ def fixed_unigram_candidate_sampler(
     """
     shards = {"num_shards": num_shards, "shard": shard, "range_max": range_max}
     options: Any = {"distortion": distortion, "num_reserved_ids": num_reserved_ids, **shards}
-    sampler = UnigramSampler(list(unigrams) or None, vocab_file=vocab_file or None, **options)
+    listed = not isinstance(unigrams, Tensor) and np.iterable(unigrams)
+    weights: Any = list(unigrams) or None if listed else unigrams
+    file = None if isinstance(vocab_file, str) and not vocab_file else vocab_file
+    sampler = UnigramSampler(weights, vocab_file=file, **options)
     return _sampled(sampler, true_classes, num_true, num_sampled, unique, seed)
 
 

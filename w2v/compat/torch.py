@@ -3,6 +3,7 @@ its weights."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -10,11 +11,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from w2v.errors import shown
 from w2v.losses.adaptive import check_cutoffs
+from w2v.losses.checks import check_new
 from w2v.losses.math import levels
 from w2v.losses.math.levels import Tail, Weights, adaptive_log_prob
 from w2v.losses.math.numbers import accumulate_dtype, eager
-from w2v.sampling.checks import Refused, checked_floats, checked_ids
+from w2v.sampling.checks import Refused, checked_flag, checked_floats, checked_ids, checked_whole
 
 
 class AdaptiveOutput(NamedTuple):
@@ -39,11 +42,14 @@ class AdaptiveLogSoftmaxWithLoss(nn.AdaptiveLogSoftmaxWithLoss):
         dtype: Any = None,
     ) -> None:
         sizes = in_features, n_classes, cutoffs, div_value
+        head_bias = checked_flag(head_bias, "head_bias")
+        check_new({"device": device, "dtype": dtype})
         try:
             super().__init__(*sizes, head_bias, device, dtype)
         except (TypeError, ArithmeticError, RuntimeError) as error:
             named = "in_features, n_classes, cutoffs, div_value"
-            raise Refused(f"PyTorch cannot create it with {named} = {sizes}: {error}") from error
+            given, cause = f"{named} = {shown(sizes)}", shown(str(error))
+            raise Refused(f"PyTorch cannot create it with {given}: {cause}") from error
 
     def forward(self, input_: Tensor, target_: Tensor) -> AdaptiveOutput:  # type: ignore[override]
         """Returns (output, loss) for input [N, D] or [D] and target [N] or []."""
@@ -67,7 +73,8 @@ class AdaptiveLogSoftmaxWithLoss(nn.AdaptiveLogSoftmaxWithLoss):
     def _operands(self, input: Tensor) -> tuple[Tensor, Weights, list[int]]:
         weights = Weights(self.head.weight, self.head.bias, levels.tails_of(self.tail))
         D = self.in_features
-        rows = checked_floats(input, "input", (D,), ("N", D), ("B", "T", D)).reshape(-1, D)
+        rows = checked_floats(input, "input", (D,), ("N", D), ("B", "T", D))
+        rows = rows.reshape(math.prod(input.shape[:-1]), D)
         return rows, weights.to(accumulate_dtype(input)), list(self.cutoffs[:-1])
 
 
@@ -88,18 +95,22 @@ def adaptive_log_softmax_with_loss(
     the first class of each cluster, optionally followed by V, as in the module's `cutoffs`.
     """
     try:
-        tails, cutoffs = [Tail(*pair) for pair in tail_weights], list(cutoffs)
-    except TypeError as error:
-        raise Refused(f"tail_weights must be pairs and cutoffs numbers: {error}") from None
+        tails = [Tail(*pair) for pair in tail_weights]
+        cutoffs = list(cutoffs)
+    except (TypeError, RuntimeError) as error:
+        cause = shown(str(error))
+        raise Refused(f"tail_weights must be pairs and cutoffs numbers: {cause}") from None
+    starts = [checked_whole(cutoff, "each of the cutoffs") for cutoff in cutoffs]
     K, D = len(tails), checked_floats(input, "input", ("N", "D"), ("D",)).shape[-1]
-    if len(cutoffs) not in {K, K + 1} or not tails:
-        actual = f"{len(cutoffs)} cutoffs and {K} tails"
-        raise ValueError(f"there are {actual}; each cutoff begins a cluster")
-    num_classes = int(cutoffs[K - 1]) + len(tails[-1].output)
-    if len(cutoffs) > K and int(cutoffs[-1]) != num_classes:
+    if len(starts) not in {K, K + 1} or not tails:
+        actual = f"{len(starts)} cutoffs and {K} tails"
+        raise Refused(f"there are {actual}; each cutoff begins a cluster")
+    last = checked_floats(tails[-1].output, f"tail {K - 1} output", ("words", "d"))
+    num_classes = starts[K - 1] + len(last)
+    if starts[K:] not in ([], [num_classes]):
         end = f"the tails end at class {num_classes}"
-        raise ValueError(f"the last cutoff is {cutoffs[-1]}, but {end}")
-    starts = check_cutoffs(cutoffs[:K], num_classes)
+        raise Refused(f"the last cutoff is {starts[K]}, but {end}")
+    starts = check_cutoffs(starts[:K], num_classes)
     rows = starts[0] + K
     checked_floats(head_weight, "head_weight", (rows, D))
     if head_bias is not None:
@@ -117,6 +128,6 @@ def adaptive_log_softmax_with_loss(
         rule = "Input and target should have the same size"
         raise Refused(f"{rule}, [N, D] and [N], or [D] and []: {actual}")
     weights = Weights(head_weight, head_bias, tails).to(accumulate_dtype(input))
-    hidden, classes = input.reshape(-1, D), classes.reshape(-1)
+    hidden, classes = input.reshape(classes.numel(), D), classes.reshape(-1)
     output = adaptive_log_prob(hidden, classes, weights, starts).view(shape)
     return AdaptiveOutput(output, -output.mean())

@@ -20,7 +20,6 @@ arXiv:1609.04309.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -28,12 +27,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from w2v.errors import shown
 from w2v.losses.base import Counts, Generator, OutputLayer, WeightAndBias, draw
 from w2v.losses.checks import check_shared
 from w2v.losses.math import levels
 from w2v.losses.math.numbers import accumulate_dtype
 from w2v.losses.options import AdaptiveOptions
-from w2v.sampling.checks import short
 
 # cost of one score's exponential and memory traffic, in multiply-adds (1.3 of 5 ns)
 LOGIT_COST = 40.0
@@ -76,7 +75,7 @@ class AdaptiveSoftmax(OutputLayer):
         options, dim = self.options, self.dim
         check_sorted(self.counts)
         if options.cutoffs:
-            self.cutoffs = check_cutoffs(options.cutoffs, self.num_classes)
+            self.cutoffs = check_cutoffs(list(map(int, options.cutoffs)), self.num_classes)
         else:
             self.cutoffs = default_cutoffs(self.counts.cpu().numpy(), dim, options.div_value)
         widths = [cluster_width(dim, options.div_value, i) for i in range(len(self.cutoffs))]
@@ -182,20 +181,14 @@ def check_sorted(counts: Tensor) -> None:
         )
 
 
-def check_cutoffs(cutoffs: Sequence[int | str], num_classes: int) -> list[int]:
-    """Returns the cutoffs (at least one) as integers. Raises ValueError unless all are whole
-    numbers, in ascending order and within 1 … num_classes - 1."""
-    listed = ", ".join(map(str, cutoffs))[:60]
-    try:
-        numbers = [int(cutoff) for cutoff in cutoffs]
-    except ValueError:
-        raise ValueError(f"cutoffs are {listed}, they must be whole numbers") from None
-    if numbers[-1] >= num_classes:
-        last = short(numbers[-1])
+def check_cutoffs(cutoffs: list[int], num_classes: int) -> list[int]:
+    """Returns the cutoffs (at least one). Raises ValueError unless they are in ascending order and
+    within 1 … num_classes - 1."""
+    if (last := cutoffs[-1]) >= num_classes:
         raise ValueError(f"cutoffs: {last} is not below the number of classes, {num_classes}")
-    if numbers[0] < 1 or any(b <= a for a, b in pairwise(numbers)):
-        raise ValueError(f"cutoffs are {listed}, they must ascend from 1 or more")
-    return numbers
+    if cutoffs[0] < 1 or any(b <= a for a, b in pairwise(cutoffs)):
+        raise ValueError(f"cutoffs are {shown(cutoffs)}, they must ascend from 1 or more")
+    return cutoffs
 
 
 def cluster_width(dim: int, div_value: float, cluster: int) -> int:

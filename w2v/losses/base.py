@@ -21,8 +21,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from w2v.losses.checks import check_kind, check_new, check_shared, checked_counts
+from w2v.losses.checks import check_new, check_shared, checked_counts
 from w2v.losses.math.numbers import (
+    LARGEST,
     accumulate_dtype,
     check_tensors,
     checked_classes,
@@ -31,7 +32,7 @@ from w2v.losses.math.numbers import (
     eager,
 )
 from w2v.losses.options import LossOptions
-from w2v.sampling.checks import checked_whole
+from w2v.sampling.checks import check_kind, checked_whole
 from w2v.settings.declare import settings_of
 
 Counts = Tensor | Sequence[int]
@@ -106,6 +107,9 @@ class OutputLayer(nn.Module, ABC):
         options = self.takes() if options is None else options
         settings = settings_of(self.takes).items()
         chosen = {name: s.convert(getattr(options, name), f"`{name}`") for name, s in settings}
+        for name, value in chosen.items():
+            if isinstance(value, float):
+                checked_number(value, name, -LARGEST)
         self.options = replace(options, **chosen)
         self.new: dict[str, Any] = {"device": device, "dtype": dtype}
         check_new(self.new)

@@ -8,19 +8,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from w2v.errors import shown
 from w2v.losses.math.numbers import check_floating
-from w2v.sampling.checks import short
+from w2v.sampling.checks import FLOATS, Refused, check_dense
 
 
 def checked_counts(counts: Any) -> Tensor:
     """Returns counts [V] as a CPU tensor. Raises ValueError unless they are at least two finite
     numbers of 0 or more with a sum below 2^63."""
+    if isinstance(counts, Tensor):
+        check_dense(counts, "counts")
     try:
         with torch.device("cpu"):  # because layers may be constructed on the "meta" device
             tensor = counts if isinstance(counts, Tensor) else torch.as_tensor(np.array(counts))
             tensor = tensor.cpu()
     except (TypeError, ValueError, RuntimeError) as error:
-        problem = "on the meta device" if isinstance(counts, Tensor) else short(counts)
+        problem = "on the meta device" if isinstance(counts, Tensor) else shown(counts)
         raise ValueError(f"counts is {problem}, it must hold V numbers") from error
     if tensor.dtype == torch.bool or tensor.is_complex():
         raise ValueError(f"counts are {tensor.dtype}, they must be numbers")
@@ -37,28 +40,24 @@ def checked_counts(counts: Any) -> Tensor:
 
 
 def check_new(new: dict[str, Any]) -> None:
-    """Raises ValueError if PyTorch cannot create tensors with this device and dtype."""
+    """Raises Refused if PyTorch cannot create tensors with this device and dtype, or calculate
+    with them."""
     dtype = new["dtype"]
-    if isinstance(dtype, torch.dtype) and not dtype.is_floating_point:
-        raise ValueError(f"dtype is {dtype}, it must be floating point")
+    if isinstance(dtype, torch.dtype) and dtype not in FLOATS:
+        raise Refused(f"dtype is {dtype}, it must be floating point of 16 to 64 bits")
     try:
         torch.empty(0, **new)
     except (TypeError, ValueError, RuntimeError, AssertionError) as error:
-        choice = f"device {new['device']!r} and dtype {dtype!r}"
-        raise ValueError(f"PyTorch cannot create a tensor with {choice} here") from error
+        choice = f"device {shown(new['device'])} and dtype {shown(dtype)}"
+        raise Refused(f"PyTorch cannot create a tensor with {choice} here") from error
 
 
 def check_shared(tensor: Any, name: str, shape: list[int]) -> None:
     """Raises ValueError unless `tensor`, to be shared, is a floating-point tensor of this shape."""
     if not isinstance(tensor, Tensor):
         expected = "a tensor" if name == "weight" else "True, False or a tensor"
-        raise ValueError(f"{name} is {short(tensor)}, it must be {expected}")
+        raise ValueError(f"{name} is {shown(tensor)}, it must be {expected}")
+    check_dense(tensor, name)
     if list(tensor.shape) != shape:
         raise ValueError(f"{name} has shape {list(tensor.shape)}, this layer needs {shape}")
     check_floating(**{name: tensor})
-
-
-def check_kind(value: Any, name: str, kind: type) -> None:
-    """Raises ValueError unless the value is None or an instance of `kind`."""
-    if value is not None and not isinstance(value, kind):
-        raise ValueError(f"{name} is {short(value)}, it must be a {kind.__name__} or None")

@@ -14,12 +14,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from w2v.errors import shown
 from w2v.losses.base import Counts, OutputLayer, WeightAndBias
 from w2v.losses.hsigmoid import Hsigmoid
+from w2v.losses.math.numbers import accumulate_dtype
 from w2v.losses.options import HsigmoidNegOptions, NegOptions
 from w2v.losses.sampled import Neg
 from w2v.sampling.candidates import Sampler
-from w2v.sampling.checks import short
+from w2v.sampling.checks import checked_flag
 
 
 class HsigmoidNeg(OutputLayer):
@@ -47,8 +49,9 @@ class HsigmoidNeg(OutputLayer):
     ) -> None:
         super().__init__(dim, counts, options, device=device, dtype=dtype)
         if not isinstance(bias, bool):
-            raise ValueError(f"bias is {short(bias)}, it must be True or False (for both matrices)")
-        self.sparse, both = sparse, {"sparse": sparse, "bias": bias, **self.new}
+            raise ValueError(f"bias is {shown(bias)}, it must be True or False (for both matrices)")
+        self.sparse = checked_flag(sparse, "sparse")
+        both = {"sparse": self.sparse, "bias": bias, **self.new}
         noise = NegOptions(self.options.negatives, self.options.noise_power)
         self.path = Hsigmoid(dim, self.counts, **both)
         self.noise = Neg(dim, self.counts, noise, **both, **of_noise)
@@ -68,6 +71,7 @@ class HsigmoidNeg(OutputLayer):
         return self.noise.sampler
 
     def _loss(self, hidden: Tensor, target: Tensor, row_of: Tensor | None) -> Tensor:
+        hidden = hidden.to(accumulate_dtype(hidden))  # its two gradients are rounded once, added
         of_path = self.path._loss(hidden, target, row_of)
         return of_path + self.noise._loss(hidden, target, row_of)
 

@@ -23,10 +23,10 @@ from torch.nn import functional as F
 from typing_extensions import Unpack
 
 from w2v.losses.base import Counts, Generator, OutputLayer, RowArguments, uniform
-from w2v.losses.checks import check_kind
 from w2v.losses.math.numbers import accumulate_dtype, rows_for, whole_batch
 from w2v.losses.math.paths import Paths, path_loss
 from w2v.losses.options import HsigmoidOptions
+from w2v.sampling.checks import check_kind, checked_flag
 from w2v.tree import Tree, huffman
 
 EXPANSIONS = 16  # open nodes per row that the best-first search expands in one step
@@ -66,10 +66,9 @@ class Hsigmoid(OutputLayer):
         **rows: Unpack[RowArguments],
     ) -> None:
         check_kind(tree, "tree", Tree)
-        check_kind(sparse, "sparse", bool)
         self._tree_argument = tree
         super().__init__(dim, counts, options, **rows)
-        self.sparse = sparse
+        self.sparse = checked_flag(sparse, "sparse")
         self._tables: dict[torch.device, _Tables] = {}
 
     def rows(self) -> int:

@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from w2v.losses.base import WeightAndBias
 from w2v.losses.math.blocks import floor_of
 from w2v.losses.math.cross_entropy import score_sums
-from w2v.losses.math.numbers import accumulate_dtype, log_add, rows_for
+from w2v.losses.math.numbers import accumulate_dtype, checked_number, log_add, rows_for
 from w2v.losses.options import AmSoftmaxOptions, LSoftmaxOptions, SmSoftmaxOptions
 from w2v.losses.sharded import local_part, sums_here
 from w2v.losses.softmax import FullLayer, Operands
@@ -102,6 +102,12 @@ def am_operands(hidden: Tensor, weight: Tensor, scale: float) -> tuple[Tensor, T
     return scale * unit_rows(hidden.to(dtype)), unit_rows(weight.to(dtype))
 
 
+def am_move(scale: float, margin: float) -> Move:
+    """Returns the `move` of AM-softmax for `moved_cross_entropy` of its `am_operands`."""
+    lowered = checked_number(scale * margin, "scale * margin", 0)
+    return lambda z, *_: z - lowered
+
+
 def angular_score(score: Tensor, length: Tensor, margin: int, annealing: float) -> Tensor:
     """Returns length x (psi(angle) + annealing cos(angle)) / (1 + annealing) with cos(angle) =
     score / length: the z' of L-softmax.
@@ -120,15 +126,23 @@ def angular_score(score: Tensor, length: Tensor, margin: int, annealing: float) 
         8 * cosine**4 - 8 * cosine**2 + 1,
     )[margin - 1]
     psi = (1 - 2 * (k % 2)) * multiple - 2 * k
-    return torch.where(some, (length * psi + annealing * score) / (1 + annealing), score)
+    plain = annealing / (1 + annealing)  # a share, because annealing * score may overflow
+    return torch.where(some, length * psi / (1 + annealing) + plain * score, score)
+
+
+def l_operands(hidden: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns (hidden, weight) in float32 (float64 inputs stay float64), so that the gradients by
+    scores and by lengths are added before they are rounded."""
+    dtype = accumulate_dtype(hidden)
+    return hidden.to(dtype), weight.to(dtype)
 
 
 def l_move(hidden: Tensor, weight: Tensor, margin: int, annealing: float) -> Move:
-    """Returns the `move` of L-softmax for `moved_cross_entropy`."""
+    """Returns the `move` of L-softmax for `moved_cross_entropy` of these `l_operands`."""
 
     def move(score: Tensor, rows: Tensor | None, classes: Tensor) -> Tensor:
-        h = torch.linalg.vector_norm(hidden.to(score.dtype), dim=1)
-        w = torch.linalg.vector_norm(weight.index_select(0, classes).to(score.dtype), dim=1)
+        h = torch.linalg.vector_norm(hidden, dim=1)
+        w = torch.linalg.vector_norm(weight.index_select(0, classes), dim=1)
         return angular_score(score, rows_for(h, rows) * w, margin, annealing)
 
     return move
@@ -187,7 +201,7 @@ class AmSoftmax(DirectedLayer):
         return *am_operands(hidden, self.weight, self.options.scale), None
 
     def _move(self, hidden: Tensor, weight: Tensor) -> Move:
-        return lambda z, *_: z - self.options.scale * self.options.am_margin
+        return am_move(self.options.scale, self.options.am_margin)
 
 
 class LSoftmax(DirectedLayer):
@@ -195,6 +209,9 @@ class LSoftmax(DirectedLayer):
 
     takes = LSoftmaxOptions
     options: LSoftmaxOptions
+
+    def operands(self, hidden: Tensor) -> Operands:
+        return *l_operands(hidden, self.weight), None
 
     def _move(self, hidden: Tensor, weight: Tensor) -> Move:
         return l_move(hidden, weight, self.options.angular_margin, self.options.annealing)
@@ -205,7 +222,7 @@ class LSoftmax(DirectedLayer):
         local, mine, (h, weight, _) = local_part(self, hidden, classes)
         total, score = sums_here(self, hidden, classes)
         rows = weight.index_select(0, local)
-        lengths = [torch.linalg.vector_norm(x.to(total.dtype), dim=1) for x in (h, rows)]
+        lengths = [torch.linalg.vector_norm(x, dim=1) for x in (h, rows)]
         length = torch.where(mine, lengths[0] * lengths[1], 0.0)
         return torch.stack([total, score, length], 1)
 

@@ -23,14 +23,20 @@ from torch import Tensor, nn
 from typing_extensions import Unpack
 
 from w2v.losses.base import Counts, RowArguments, WeightAndBias
-from w2v.losses.checks import check_kind
 from w2v.losses.math import sampled_step
-from w2v.losses.math.numbers import accumulate_dtype, transformed, whole_batch
+from w2v.losses.math.numbers import (
+    LARGEST,
+    accumulate_dtype,
+    checked_number,
+    transformed,
+    whole_batch,
+)
 from w2v.losses.math.products import product_dtype
 from w2v.losses.math.sampled_step import LOGISTIC, REMOVED, Link, log_count
 from w2v.losses.options import NceOptions, NegOptions, SampledOptions, SampledSoftmaxOptions
 from w2v.losses.softmax import FullLayer, Operands
 from w2v.sampling.candidates import Candidates, Sampler
+from w2v.sampling.checks import check_kind, checked_flag
 from w2v.sampling.samplers import UnigramSampler
 from w2v.system.gpu import distant
 
@@ -68,8 +74,6 @@ class SampledLayer(FullLayer):
         super().__init__(dim, counts, options, **rows)
         negatives = self.options.negatives
         check_kind(sampler, "sampler", Sampler)
-        check_kind(per_row, "per_row", bool)
-        check_kind(sparse, "sparse", bool)
         check_kind(generator, "generator", torch.Generator)
         if sampler is None:
             with torch.device("cpu"):
@@ -80,7 +84,8 @@ class SampledLayer(FullLayer):
         if self.unique and negatives > sampler.support():
             support = f"there are only {sampler.support()} distinct words to draw"
             raise ValueError(f"negatives is {negatives}, but {support}")
-        self.sampler, self.per_row, self.sparse = sampler, per_row, sparse
+        self.sampler, self.per_row = sampler, checked_flag(per_row, "per_row")
+        self.sparse = checked_flag(sparse, "sparse")
         self.generator = generator
 
     def make_rows(self, rows: int, weight: Tensor | None, bias: Tensor | bool) -> WeightAndBias:
@@ -217,6 +222,8 @@ class Nce(SampledLayer):
     ) -> None:
         super().__init__(dim, counts, options, **kwargs)
         log_z = self.options.log_z()
+        if log_z is not None:
+            checked_number(log_z, "nce_log_z", -LARGEST)
         self.log_z: float | nn.Parameter = math.log(self.num_classes) if log_z is None else log_z
         if self.options.nce_log_z == "learned":
             self.log_z = nn.Parameter(torch.tensor(self.log_z, **self.new))

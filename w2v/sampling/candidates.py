@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from w2v.sampling.checks import checked_ids, checked_whole, device_of_draws
+from w2v.sampling.checks import checked_flag, checked_ids, checked_whole, device_of_draws
 from w2v.system.gpu import moved
 
 RACE_CELLS = 1 << 22  # rows x classes whose arrival times are held in memory at once
@@ -84,7 +84,7 @@ class Sampler(ABC):
             ValueError: a true class is out of range, or there are fewer than num_sampled classes.
         """
         num_sampled = checked_whole(num_sampled, "num_sampled", 1)
-        ids = None
+        unique, ids = checked_flag(unique, "unique"), None
         if true_classes is not None:
             ids = checked_ids(true_classes, self.range_max, "true_classes")
         if rows is not None:

@@ -7,10 +7,14 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from w2v.errors import shown
+
 MOST = 2**63 - 1
+FLOATS = torch.float16, torch.bfloat16, torch.float32, torch.float64
 
 
 class Refused(ValueError, TypeError, RuntimeError):
@@ -24,12 +28,43 @@ def checked_whole(value: Any, name: str, low: int = -(2**63)) -> int:
         if isinstance(value, bool):
             raise TypeError
         number = operator.index(value)
-    except TypeError:
-        raise Refused(f"{name} is {short(value)}, it must be a whole number") from None
+    except (TypeError, RuntimeError):
+        raise Refused(f"{name} is {shown(value)}, it must be a whole number") from None
     if not low <= number <= MOST:
         bound = f"at most {MOST}" if number > MOST else f"{low} or more"
         raise Refused(f"{name} is {number}, it must be {bound}")
     return number
+
+
+def checked_flag(value: Any, name: str) -> bool:
+    """Returns the value as a bool. Raises Refused unless it is True, False, 0 or 1."""
+    if not isinstance(value, (bool, np.bool_, int, np.integer)) or value not in (0, 1):
+        raise Refused(f"{name} is {shown(value)}, it must be True or False")
+    return bool(value)
+
+
+def checked_choice(value: Any, name: str, choices: Sequence[str]) -> str:
+    """Returns the value. Raises Refused unless it is one of these strings."""
+    if not isinstance(value, str) or value not in choices:
+        raise Refused(f"{name} is {shown(value)}, it must be one of {', '.join(choices)}")
+    return value
+
+
+def check_kind(value: Any, name: str, kind: type) -> None:
+    """Raises Refused unless the value is None or an instance of `kind`."""
+    if value is not None and not isinstance(value, kind):
+        raise Refused(f"{name} is {shown(value)}, it must be a {kind.__name__} or None")
+
+
+def check_dense(tensor: Tensor, name: str) -> None:
+    """Raises Refused unless the tensor is a dense one of numbers that PyTorch calculates with,
+    which it does not with those of 8 bits and fewer."""
+    kind = "nested" if tensor.is_nested else "quantized" if tensor.is_quantized else ""
+    if kind or tensor.layout != torch.strided:
+        kind = kind or str(tensor.layout).removeprefix("torch.").strip("_")
+        raise Refused(f"{name} is a {kind} tensor, it must be a dense one")
+    if tensor.is_floating_point() and tensor.dtype not in FLOATS:
+        raise Refused(f"{name} is {tensor.dtype}, which has no arithmetic: convert it to float32")
 
 
 def checked_floats(value: Any, name: str, *forms: Sequence[int | str]) -> Tensor:
@@ -37,9 +72,9 @@ def checked_floats(value: Any, name: str, *forms: Sequence[int | str]) -> Tensor
     one of these forms, in which names stand for any size."""
     if not isinstance(value, Tensor):
         raise Refused(f"{name} is a {type(value).__name__}, it must be a tensor")
-    if value.is_meta or value.layout != torch.strided:
-        kind = "meta" if value.is_meta else value.layout
-        raise Refused(f"{name} is {kind}, it must be a dense tensor with its values")
+    check_dense(value, name)
+    if value.is_meta:
+        raise Refused(f"{name} is on the meta device, it must have values")
     if not value.is_floating_point():
         raise Refused(f"{name} is {value.dtype}, it must be floating point")
     shape = tuple(value.shape)
@@ -60,9 +95,10 @@ def checked_ids(
     `least` … num_classes - 1, or is a float so large that it may have been rounded."""
     try:
         tensor = torch.as_tensor(values)
-    except (TypeError, ValueError, RuntimeError):
+    except (TypeError, ValueError, RuntimeError, OverflowError):
         kind = type(values).__name__
         raise Refused(f"{name} is a {kind}, it must be a tensor of classes") from None
+    check_dense(tensor, name)
     floats = tensor.is_floating_point()
     if tensor.is_complex() or tensor.dtype == torch.bool or tensor.is_meta or (floats and not cast):
         described = "on the meta device, without values" if tensor.is_meta else tensor.dtype
@@ -82,16 +118,35 @@ def checked_ids(
     return ids
 
 
+def checked_expected(value: Any, name: str, classes: Tensor) -> Tensor:
+    """Returns expected counts as float64, broadcast to the shape of `classes`. Raises ValueError
+    unless they are finite and not negative."""
+    shape = list(classes.shape)
+    if value is None:
+        remedy = "sample with the labels as true_classes"
+        raise ValueError(f"sampled_values has no {name}: {remedy}")
+    try:
+        counts = torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        raise ValueError(f"{name} is a {type(value).__name__}, it must be a tensor") from None
+    check_dense(counts, name)
+    if counts.is_complex() or counts.is_meta:
+        raise ValueError(f"{name} is {counts.dtype} on {counts.device}, it must hold numbers")
+    counts = counts.detach().to(classes.device).double()
+    if counts.dim() == 1 and shape[1:] == [1]:
+        counts = counts[:, None]
+    wrong = counts[~(counts >= 0) | counts.isinf()]
+    if len(wrong):
+        problem = f"{name} holds {float(wrong[0]):g}"
+        raise ValueError(f"{problem}, it must be finite and not negative")
+    try:
+        return counts.broadcast_to(shape)
+    except RuntimeError:
+        problem = f"{name} has shape {list(counts.shape)}"
+        raise ValueError(f"{problem}, it must be {shape}") from None
+
+
 def device_of_draws(generator: torch.Generator | None, device: torch.device | str) -> torch.device:
     """Returns the device on which draws are made: that of the generator, if given, or `device`."""
-    if generator is None:
-        return torch.device(device)
-    if not isinstance(generator, torch.Generator):
-        raise Refused(f"generator is {short(generator)}, it must be a torch.Generator")
-    return generator.device
-
-
-def short(value: object) -> str:
-    """Formats a value for a message, on one line of at most 60 characters."""
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 60 else text[:57] + "..."
+    check_kind(generator, "generator", torch.Generator)
+    return torch.device(device) if generator is None else generator.device

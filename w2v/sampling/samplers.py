@@ -19,8 +19,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from w2v.errors import InputError, shown
 from w2v.sampling.candidates import Generator, Sampler, Shape
-from w2v.sampling.checks import checked_whole, short
+from w2v.sampling.checks import Refused, check_dense, checked_whole
 
 
 class UniformSampler(Sampler):
@@ -81,10 +82,12 @@ class UnigramSampler(Sampler):
             last = num_shards - 1
             raise ValueError(f"shard is {shard}, it must lie in 0 to num_shards - 1 = {last}")
         values = _weights_of(vocab_file) if weights is None else weights
+        if isinstance(values, Tensor):
+            check_dense(values, "weights")
         try:
             tensor = torch.as_tensor(values, dtype=torch.float64).cpu()
-        except (TypeError, ValueError, RuntimeError):
-            raise ValueError(f"weights are {short(values)}, they must be [V] numbers") from None
+        except (TypeError, ValueError, RuntimeError, OverflowError):
+            raise ValueError(f"weights are {shown(values)}, they must be [V] numbers") from None
         all_ids = torch.cat([tensor.new_zeros(num_reserved_ids), _distorted(tensor, distortion)])
         shares = all_ids[shard::num_shards]
         V = len(shares)
@@ -140,22 +143,29 @@ def _distorted(weights: Tensor, distortion: float) -> Tensor:
     except (TypeError, OverflowError):
         power = None
     if power is None:
-        raise ValueError(f"distortion is {short(distortion)}, it must be a finite number")
+        raise ValueError(f"distortion is {shown(distortion)}, it must be a finite number")
     if not bool(weights.isfinite().all()) or bool((weights < 0).any()):
         low, high = weights.min().item(), weights.max().item()
         problem = f"weights range from {low:g} to {high:g}"
         raise ValueError(f"{problem}, they must be finite and not negative")
-    if distortion < 0 and bool((weights == 0).any()):
-        problem = f"distortion is {distortion:g} and a weight is 0"
+    if power < 0 and bool((weights == 0).any()):
+        problem = f"distortion is {power:g} and a weight is 0"
         raise ValueError(f"{problem}, which gives it infinite probability")
-    largest = weights.max() if distortion >= 0 else weights.min()
-    return (weights / largest.clamp_min(torch.finfo(torch.float64).tiny)) ** distortion
+    largest = weights.max() if power >= 0 else weights.min()
+    return (weights / largest.clamp_min(torch.finfo(torch.float64).tiny)) ** power
 
 
 def _weights_of(vocab_file: str | Path | None) -> list[float]:
     """Reads the last field of every line that is not blank; words may be in any encoding."""
     weights = []
-    with open(str(vocab_file), "rb") as lines:
+    if not isinstance(vocab_file, (str, Path)):
+        raise Refused(f"vocab_file is {shown(vocab_file)}, it must be a path")
+    try:
+        opened = open(str(vocab_file), "rb")  # noqa: SIM115 (closed below)
+    except (OSError, ValueError) as error:
+        problem = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot read vocab_file {shown(str(vocab_file))}: {problem}") from None
+    with opened as lines:
         for number, line in enumerate(lines, 1):
             field = re.split(rb"[,\t]", line)[-1].strip().removeprefix(codecs.BOM_UTF8)
             if not line.strip():
@@ -163,7 +173,7 @@ def _weights_of(vocab_file: str | Path | None) -> list[float]:
             try:  # Python would accept 1_0 as 10
                 weights.append(float(field if b"_" not in field else b""))
             except ValueError:
-                value = short(field.decode("utf-8", "replace"))
+                value = shown(field.decode("utf-8", "replace"))
                 where = f"{vocab_file}, line {number}"
                 raise ValueError(f"{where}: {value} is not a weight") from None
     return weights

@@ -16,13 +16,15 @@ from torch import Tensor
 from torch.autograd import forward_ad
 from torch.nn import functional as F
 
-from w2v.sampling.checks import short
+from w2v.errors import shown
+from w2v.sampling.checks import check_dense
 
 Tensors = Sequence[Tensor | None]
 # error messages of PyTorch for operations that vmap does not support
 VMAP_ERRORS = re.compile(
     "vmap|batching rule|data pointer|storage|setup_context|broadcast shape", re.I
 )
+LARGEST = torch.finfo(torch.float32).max
 Function = TypeVar("Function", bound=Callable[..., Any])
 _trusted: ContextVar[bool] = ContextVar("trusted_targets", default=False)
 
@@ -72,9 +74,7 @@ def check_tensors(**values: object) -> None:
     for name, value in values.items():
         if not isinstance(value, Tensor):
             raise ValueError(f"{name} is a {type(value).__name__}, it must be a tensor")
-        if value.layout != torch.strided or value.is_nested or value.is_quantized:
-            kind = "nested" if value.is_nested else str(value.layout).removeprefix("torch.")
-            raise ValueError(f"{name} is a {kind} tensor, it must be a dense one")
+        check_dense(value, name)
         first = first or (name, value.device)
         if value.device != first[1]:
             devices = f"{first[0]} is on {first[1]} and {name} on {value.device}"
@@ -111,19 +111,21 @@ def checked_classes(target: Tensor, num_classes: int, name: str = "targets") -> 
 
 
 def checked_number(
-    value: Any, name: str, low: float, high: float = float("inf"), *, above: bool = False
+    value: Any, name: str, low: float, high: float = LARGEST, *, above: bool = False
 ) -> float:
     """Returns the value as a float. Raises ValueError unless it is a number in `low` … `high`
-    (above: and not equal to `low`)."""
+    (above: and not equal to `low`), by default a finite one in float32 too."""
     kind = isinstance(value, (int, float, Tensor)) or hasattr(value, "__float__")
     try:
         number = float(value) if kind and not isinstance(value, bool) else float("nan")
     except (TypeError, ValueError, RuntimeError, OverflowError):
         number = float("nan")
     if not low <= number <= high or (above and number == low):
-        bounds = f"{low:g} to {high:g}" if high != float("inf") else f"{low:g} or more"
-        expected = f"a number above {low:g}" if above else f"a number, {bounds}"
-        raise ValueError(f"{name} is {short(value)}, it must be {expected}")
+        least = f"above {low:g}" if above else f"{low:g} or more"
+        expected = f"a number, {low:g} to {high:g}"
+        if high == LARGEST:
+            expected = f"a number {least}, finite in float32"
+        raise ValueError(f"{name} is {shown(value)}, it must be {expected}")
     return number
 
 

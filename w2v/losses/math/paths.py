@@ -70,11 +70,8 @@ def path_loss(
     rows, targets = len(hidden), len(paths.starts) - 1
     if paths.row_of is None and rows != targets:
         raise ValueError(f"hidden has {rows} rows, but there are {targets} targets")
-    dtype = accumulate_dtype(hidden)
+    paths = paths._replace(signs=paths.signs.to(accumulate_dtype(hidden)))
     with torch.autocast(hidden.device.type, enabled=False):
-        bias, signs = None if bias is None else bias.to(dtype), paths.signs.to(dtype)
-        paths = paths._replace(signs=signs)
-        hidden, weight = hidden.to(dtype), weight.to(dtype)
         if transformed():
             return _plain_loss(paths, hidden, weight, bias)[0]
         return _PathLoss.apply(hidden, weight, bias, paths, sparse)  # type: ignore[no-any-return, no-untyped-call]
@@ -82,9 +79,9 @@ def path_loss(
 
 def _plain_loss(paths: Paths, hidden: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor]:
     """`path_loss` in PyTorch's own operators, which autograd can differentiate repeatedly."""
-    path, row = paths.rows()
-    z = (weight[paths.nodes] * hidden[row]).sum(1)
-    z = z if bias is None else z + bias.reshape(-1)[paths.nodes]
+    (path, row), dtype = paths.rows(), paths.signs.dtype
+    z = (weight.to(dtype)[paths.nodes] * hidden.to(dtype)[row]).sum(1)
+    z = z if bias is None else z + bias.to(dtype).reshape(-1)[paths.nodes]
     losses = _step_losses(z * paths.signs, paths)
     return (z.new_zeros(len(paths.starts) - 1).index_add(0, path, losses),)
 
@@ -96,20 +93,20 @@ def _step_losses(z: Tensor, paths: Paths) -> Tensor:
 
 
 class _PathLoss(torch.autograd.Function):
-    """`path_loss` in one dtype. Never holds [P, D]: scores are computed in parts, and gradients are
-    weighted sums."""
+    """`path_loss` in the dtype of the signs. Never holds [P, D]: scores are computed in parts, and
+    gradients are weighted sums."""
 
     @staticmethod
     def forward(
         ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, paths: Paths, sparse: bool
     ) -> Tensor:
-        nodes, (path, row) = paths.nodes, paths.rows()
-        part = max(1, (GATHER if hidden.device.type == "cpu" else DEVICE_GATHER) // hidden.shape[1])
-        z = hidden.new_empty(len(nodes))
+        nodes, (path, row), dtype = paths.nodes, paths.rows(), paths.signs.dtype
+        gather = GATHER if hidden.device.type == "cpu" else DEVICE_GATHER
+        part, z = max(1, gather // max(1, hidden.shape[1])), torch.empty_like(paths.signs)
         for p in range(0, len(nodes), part):
             chunk = slice(p, p + part)
-            rows = weight.index_select(0, nodes[chunk])
-            z[chunk] = (rows * hidden.index_select(0, row[chunk])).sum(1)
+            rows = weight.index_select(0, nodes[chunk]).to(dtype)
+            z[chunk] = (rows * hidden.index_select(0, row[chunk]).to(dtype)).sum(1)
         if bias is not None:
             z += bias.reshape(-1).index_select(0, nodes)
         z *= paths.signs
@@ -130,18 +127,19 @@ class _PathLoss(torch.autograd.Function):
         if needed[0]:
             d_hidden = weighted_sums(weight, nodes, d_z, starts)
             if row_of is not None:
-                d_hidden = torch.zeros_like(hidden).index_add_(0, row_of, d_hidden)
+                d_hidden = d_z.new_zeros(hidden.shape).index_add_(0, row_of, d_hidden)
+            d_hidden = d_hidden.to(hidden.dtype)
         if needed[1] or needed[2]:
             by_node, order = nodes.sort()
             visited, index, times = runs(by_node, len(weight))
             d_z = d_z[order]
             if needed[1]:
                 d_rows = weighted_sums(hidden, row[order], d_z, offsets(times))
-                d_weight = _rows_gradient(visited, d_rows, weight.shape, ctx.sparse)
+                d_weight = _rows_gradient(visited, d_rows, weight, ctx.sparse)
             if needed[2]:
                 d_nodes = d_z.new_zeros(len(visited)).index_add_(0, index, d_z)
                 d_nodes = d_nodes.reshape(-1, *bias.shape[1:])
-                d_bias = _rows_gradient(visited, d_nodes, bias.shape, ctx.sparse)
+                d_bias = _rows_gradient(visited, d_nodes, bias, ctx.sparse)
         return d_hidden, d_weight, d_bias, None, None
 
 
@@ -159,16 +157,18 @@ def runs(ordered: Tensor, most: int) -> tuple[Tensor, Tensor, Tensor]:
 
 def weighted_sums(matrix: Tensor, rows: Tensor, factors: Tensor, bounds: Tensor) -> Tensor:
     """Returns the sums over p in bounds[i]:bounds[i + 1] of factors[p] · matrix[rows[p]]:
-    [len(bounds) - 1, D]."""
-    if not len(rows):
-        return matrix.new_zeros(len(bounds) - 1, matrix.shape[1])
+    [len(bounds) - 1, D]; in the dtype of the factors."""
+    if not len(rows) or not matrix.shape[1]:
+        return factors.new_zeros(len(bounds) - 1, matrix.shape[1])
     options: dict[str, Any] = {"mode": "sum", "include_last_offset": True}
+    matrix = matrix.to(factors.dtype)
     return F.embedding_bag(rows.long(), matrix, bounds, per_sample_weights=factors, **options)
 
 
-def _rows_gradient(rows: Tensor, values: Tensor, shape: torch.Size, sparse: bool) -> Tensor:
-    """Returns a gradient of this shape: `values` in `rows` (as returned by `runs`), else 0."""
+def _rows_gradient(rows: Tensor, values: Tensor, table: Tensor, sparse: bool) -> Tensor:
+    """Returns a gradient of the table: `values` in `rows` (as returned by `runs`), else 0."""
+    values = values.to(table.dtype)
     if sparse:
         options: Any = {"is_coalesced": not distant(rows), "check_invariants": False}
-        return torch.sparse_coo_tensor(rows[None].long(), values, shape, **options)
-    return values.new_zeros(shape).index_add_(0, rows.long(), values)
+        return torch.sparse_coo_tensor(rows[None].long(), values, table.shape, **options)
+    return values.new_zeros(table.shape).index_add_(0, rows.long(), values)

@@ -118,7 +118,7 @@ def _plain_loss(
     hidden, rows = hidden.to(dtype), rows.to(dtype)
     of_targets = rows_for(hidden, layout.row_of)
     labels, D = len(of_targets) * layout.num_true, rows.shape[1]
-    true = (of_targets[:, None] * rows[:labels].reshape(-1, layout.num_true, D)).sum(2)
+    true = (of_targets[:, None] * rows[:labels].reshape(len(of_targets), layout.num_true, D)).sum(2)
     with torch.autocast(hidden.device.type, enabled=False):
         if layout.sets == 1:
             noise = hidden @ rows[labels:].t()
@@ -145,7 +145,7 @@ class _SampledLoss(torch.autograd.Function):
         of_targets = rows_for(hidden, layout.row_of).to(dtype)
         labels = len(of_targets) * T
         of_labels, of_noise = rows[:labels].to(dtype), rows[labels:].to(kind)
-        true = (of_targets[:, None] * of_labels.view(-1, T, D)).sum(2)
+        true = (of_targets[:, None] * of_labels.view(len(of_targets), T, D)).sum(2)
         added = None if offset is None else offset[labels:]
         if layout.sets > 1:
             noise = torch.bmm(of_noise.view(layout.sets, -1, D), hidden.to(kind)[:, :, None])
@@ -232,31 +232,37 @@ def log_count(expected_count: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def take_rows(ids: Tensor, sparse: bool, *tables: Tensor) -> tuple[Tensor, ...]:
-    """Returns table[ids] [len(ids), ...] for each table [V, D] or [V]; sparse: whether their
-    gradients are sparse tensors of those rows."""
-    if sparse and not transformed():
-        return _SparseRows.apply(ids, *tables)  # type: ignore[no-any-return, no-untyped-call]
-    return tuple(table.index_select(0, ids) for table in tables)
+    """Returns table[ids] [len(ids), ...] for each table [V, D] or [V], at least as float32;
+    sparse: whether their gradients are sparse tensors of those rows."""
+    if transformed():
+        return tuple(table.to(accumulate_dtype(table)).index_select(0, ids) for table in tables)
+    return tuple(
+        _Rows.apply(table, ids, sparse)  # type: ignore[no-untyped-call]
+        if sparse or table.dtype != accumulate_dtype(table)
+        else table.index_select(0, ids)
+        for table in tables
+    )
 
 
-class _SparseRows(torch.autograd.Function):
-    """table[ids] with a sparse gradient. (F.embedding supports this for [V, D] only.)"""
+class _Rows(torch.autograd.Function):
+    """table[ids] with a sparse gradient (F.embedding supports this for [V, D] only), or a dense
+    one. Gradients of narrower tables are summed in float32 too: sums in bfloat16 stop growing after
+    a few hundred terms."""
 
     @staticmethod
-    def forward(ctx: Any, ids: Tensor, *tables: Tensor) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, table: Tensor, ids: Tensor, sparse: bool) -> Tensor:
         ctx.save_for_backward(ids)
-        ctx.shapes = [table.shape for table in tables]
-        return tuple(table.index_select(0, ids) for table in tables)
+        ctx.shape, ctx.dtype, ctx.sparse = table.shape, table.dtype, sparse
+        return table.index_select(0, ids).to(accumulate_dtype(table))
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         (ids,) = ctx.saved_tensors
-        triples = zip(gradients, ctx.shapes, ctx.needs_input_grad[1:], strict=True)
-        double = nested(gradients)  # sparse gradients cannot be differentiated again
-
-        def of_table(gradient: Tensor, shape: torch.Size) -> Tensor:
-            if double:
-                return gradient.new_zeros(shape).index_add(0, ids, gradient)
-            return torch.sparse_coo_tensor(ids[None], gradient, shape, check_invariants=False)
-
-        return None, *(of_table(d, shape) if needed else None for d, shape, needed in triples)
+        # sparse gradients cannot be differentiated again
+        if not ctx.sparse or nested((gradient,)):
+            sums = gradient.new_zeros(ctx.shape).index_add(0, ids, gradient)
+            return sums.to(ctx.dtype), None, None
+        rows = torch.sparse_coo_tensor(ids[None], gradient, ctx.shape, check_invariants=False)
+        if gradient.dtype != ctx.dtype:
+            rows = rows.coalesce().to(ctx.dtype)
+        return rows, None, None

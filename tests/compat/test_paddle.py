@@ -56,7 +56,8 @@ def test_tables_of_any_integers(kind):
     kind = getattr(torch, kind)
     assert torch.equal(hsigmoid_loss(*given, TABLE.to(kind), CODE.to(kind)), want)
     assert torch.equal(hsigmoid_loss(*given, TABLE, CODE > 0), want)
-    assert torch.equal(hsigmoid_loss(*given, TABLE, CODE.double()), want)
+    assert torch.equal(hsigmoid_loss(*given, TABLE, 7 * CODE), want)  # what is not 0 is 1
+    assert torch.equal(hsigmoid_loss(*given, TABLE, 0.5 * CODE), want)
 
 
 @pytest.mark.parametrize(

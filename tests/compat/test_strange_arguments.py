@@ -251,10 +251,9 @@ def test_weights_and_files_of_unigrams(tmp_path):
     assert call("unigram", unigrams=values)[1].shape == (N, 1)
 
 
-@pytest.mark.parametrize("bad", [float("nan"), 0.3, -1, 7, float("inf"), 1j, 2**63])
+@pytest.mark.parametrize("bad", [float("nan"), -1, -0.5, float("-inf"), 1j])
 def test_codes_within_a_path(bad):
-    kind = torch.uint64 if bad == 2**63 else None
-    code = torch.tensor([[1, bad, 0]] * N, dtype=kind)
+    code = torch.tensor([[1, bad, 0]] * N)
     for kind in (ValueError, TypeError, RuntimeError):
         refuses(lambda: call("paths", path_code=code), kind)
 

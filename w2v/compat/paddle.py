@@ -112,7 +112,8 @@ def hsigmoid_loss(
         shapes = f"path_table has shape {table} and path_code {code}"
         raise Refused(f"{shapes}, both must be [{N}, L]")
     used = (path_table >= 0).cumprod(dim=1).bool()
-    if path_code.is_complex() or not bool(((path_code == 0) | (path_code == 1) | ~used).all()):
+    # as in Paddle, what is not 0 counts as 1; but -1 marks the end of a path, and NaN nothing
+    if path_code.is_complex() or not bool((path_code[used].double() >= 0).all()):
         raise Refused("path_code must hold 0 or 1 for each node of a path")
     nodes = path_table[used]
     if len(nodes) and (highest := int(nodes.max())) >= rows:

@@ -247,9 +247,10 @@ def test_memory_is_that_of_the_tables_on_the_gpu(gpu: None) -> None:
         rows = tables * words * 112 * 4
         assert rows < there.needed < rows + words * 300 + (1 << 30) + (1 << 27)
         assert words * 400 < host.needed < words * 800 + (3 << 30)
-    config = config_of(device="cuda:1", dim=1000, window=5)
-    with pytest.raises(RunError, match=r"of memory on cuda:1, 4.3 GB are free; .*`device` cpu"):
-        w2v.run.check_memory(w2v.run.make_task(Context(config)), words)
+    for large in ({"dim": 1000, "window": 5}, {"negatives": 100_000_000}):
+        config = config_of(device="cuda:1", **large)
+        with pytest.raises(RunError, match=r"of memory on cuda:1, 4.3 GB are free; .*`device` cpu"):
+            w2v.run.check_memory(w2v.run.make_task(Context(config)), words)
     assert TritonEngine.describe(config) == "cuda:1; engine triton"
 
 

@@ -141,7 +141,7 @@ class TritonEngine(WordEngine):
         choice = choice_bytes(plan, vocabulary)
         on_device = tables * vocabulary * 4 * (whole_vectors(dim) + 1) + choice
         on_device += POSITION_BYTES * block_words(config, 1 << 40)
-        on_device += SCRATCH_BYTES
+        on_device += max(SCRATCH_BYTES, 4 * variant_of(config).scratch)  # at least one program's
         # copies for checkpoints, and the vectors at the start and when they are written
         copied = engine.copied_rows(config, vocabulary, 0, 1) + vocabulary
         # three times, because the damping factors are computed from these tables

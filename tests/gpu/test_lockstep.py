@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from w2v.evaluation.analogies import evaluate_analogies
@@ -21,7 +19,6 @@ from .lockstep import Outcome, Setting, Text, damped, train, undamped
 pytestmark = pytest.mark.triton
 DATA = Path(__file__).parents[2] / "data"
 FLIGHT = 512
-LONG = 4_000_000  # words and line ends of the long text
 LONG_TEXT, QUESTIONS = "W2V_LONG_TEXT", "W2V_QUESTIONS"  # files that only the soak wants
 
 
@@ -56,12 +53,11 @@ def test_paths_from_a_root_that_all_windows_share(demo: Text) -> None:
 @pytest.mark.soak
 @pytest.mark.parametrize("rows", [NOISE, PATH])
 def test_a_long_text(rows: int) -> None:
-    """Measured on the first words of an encyclopaedia, of which one epoch is trained: see
-    tests/bench/notes.md. Accuracy is the mean over seeds, which differ by a sixth of it."""
+    """Measured on 17 million words of an encyclopaedia, in a quarter of an hour. Accuracy is that
+    of one epoch, as the mean over seeds, which differ by two points."""
     if LONG_TEXT not in os.environ or QUESTIONS not in os.environ:
         pytest.skip(f"{LONG_TEXT} and {QUESTIONS} name no files")
-    whole, questions = Text.of(os.environ[LONG_TEXT]), load_set(os.environ[QUESTIONS])
-    text = replace(whole, ids=np.array(whole.ids[:LONG]))
+    text, questions = Text.of(os.environ[LONG_TEXT]), load_set(os.environ[QUESTIONS])
     assert isinstance(questions, AnalogySet)
 
     def accuracy(found: Outcome) -> float:
@@ -72,11 +68,10 @@ def test_a_long_text(rows: int) -> None:
         of = Setting(rows, seed=seed)
         return train(text, of, flight, damped(text, of, flight))
 
-    known, lost = 0.0, 0.0
+    lost = []
     for seed in (1, 2, 3):
         with ThreadPoolExecutor() as pool:
             exact, with_damping = pool.map(trained, (seed, seed), (1, FLIGHT))
-        assert with_damping.loss < 1.04 * exact.loss
-        known += accuracy(exact)
-        lost += accuracy(exact) - accuracy(with_damping)
-    assert lost < 0.2 * known
+        assert with_damping.loss < 1.03 * exact.loss
+        lost.append(accuracy(exact) - accuracy(with_damping))
+    assert sum(lost) / len(lost) < 0.005

@@ -194,7 +194,7 @@ def test_a_word_list_that_is_too_large(tmp_path):
     save_vectors(tmp_path / "v.npy", ["the", "of"], np.ones((2, 2), np.float32))
     with open(tmp_path / "v.vocab.tsv", "r+b") as file:
         file.truncate(1 << 30)
-    with pytest.raises(InputError, match=r"v\.vocab\.tsv: it is larger than 32 MiB"):
+    with pytest.raises(InputError, match=r"v\.vocab\.tsv: it is larger than [0-9]+ MiB"):
         load_vectors(tmp_path / "v.npy")
 
 

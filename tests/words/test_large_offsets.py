@@ -94,9 +94,9 @@ def test_learning_rate_and_seeds():
         assert Schedule(0.025).rate(block.fraction) == pytest.approx(
             0.025 * float(max(Fraction(1, 10**4), 1 - exact))
         )
-    assert Blocks(bounds, 7)[20] == Block(
-        6, 2, START, LENGTH, float(Fraction(6 * LENGTH + START, 7 * LENGTH))
-    )
+    before, own = 6 * LENGTH + START, LENGTH - START
+    shares = [float(Fraction(part, 7 * LENGTH)) for part in (before, own)]
+    assert Blocks(bounds, 7)[20] == Block(6, 2, START, LENGTH, *shares)
     seeds = [block_seeds(1, Block(2, index, 0, 1, 0.0)) for index in (5, 5 + 2**31, 5 + 2**32)]
     assert len({seed for _, seed in seeds}) == 3
     assert len({key for key, _ in seeds}) == 1

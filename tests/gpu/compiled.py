@@ -3,8 +3,7 @@ product makes, for a GPU that is named, and never loads them.
 
     python -m tests.gpu.compiled 90 tf32 neg-skip-gram hsigmoid-cbow
 
-prints a line of JSON with programs per multiprocessor, registers, spilled bytes, shared memory,
-barriers and reductions of each.
+prints a line of JSON with registers, spilled bytes, shared memory, barriers and reductions of each.
 A name can also be one of `sweep`, as "nce cbow dim=300 window=5 negatives=25", and --sweep stands
 for all of these: every shape that is accepted, half an hour. Not in a process that interprets.
 """
@@ -162,16 +161,11 @@ def figures(kernel: Any) -> dict[str, Any]:
 def main(capability: str, precision: str, *names: str) -> None:
     import triton
 
-    from w2v.kernels.gpu.shape import programs_of, variant_of
-    from w2v.settings.build import build_config
-
     triton.runtime.driver.set_active(NamedGpu(int(capability)))
     for name in sweep() if names == ("--sweep",) else names or SETTINGS:
         name, _, warps = name.partition("/")
-        settings = settings_of(name)
-        kernel = kernel_of(settings, precision, int(warps) if warps else None)
-        programs = programs_of(variant_of(build_config({"corpus": ("x",), **settings})))
-        print(json.dumps({"variant": name, "programs": programs, **figures(kernel)}), flush=True)
+        kernel = kernel_of(settings_of(name), precision, int(warps) if warps else None)
+        print(json.dumps({"variant": name, **figures(kernel)}), flush=True)
 
 
 if __name__ == "__main__":

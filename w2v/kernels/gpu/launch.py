@@ -18,7 +18,7 @@ from torch import Tensor
 
 from w2v.kernels.gpu.block import DampedTable, NoiseArrays, PathArrays, WindowArrays, train_runs
 from w2v.kernels.gpu.damping import Damping
-from w2v.kernels.gpu.shape import Variant, programs_of, registers_of, warps_of
+from w2v.kernels.gpu.shape import REGISTERS, Variant, registers_of, warps_of
 from w2v.kernels.gpu.tables import Parameters, RowSelection
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ def resident_programs(variant: Variant, device: torch.device) -> int:
     if device.type != "cuda":
         return 1
     multiprocessors = torch.cuda.get_device_properties(device).multi_processor_count
-    return multiprocessors * programs_of(variant)
+    tuning = default_tuning(variant, device)
+    return multiprocessors * (REGISTERS // (32 * tuning.warps * registers_of(*tuning)))
 
 
 def train_windows(
@@ -89,7 +90,7 @@ def train_windows(
         PathArrays(selection.starts, selection.steps),
         DampedTable(parameters.noise, damping.noise), noise,
         len(damping.input), scratch, tally, lr, _signed(int(seed)), shape,
-        num_warps=tuning.warps, maxnreg=registers_of(variant, *tuning), num_stages=1,
+        num_warps=tuning.warps, maxnreg=registers_of(*tuning), num_stages=1,
     )  # fmt: skip
     return tally
 

@@ -96,29 +96,16 @@ def warps_needed(variant: Variant) -> int:
     return max(1, variant.ring * variant.width // floats)
 
 
-def programs_of(variant: Variant) -> int:
-    """Returns how many programs a multiprocessor runs at the same time."""
-    return MOST_WARPS // min(MOST_WARPS, warps_needed(variant))
-
-
 def warps_of(variant: Variant) -> int:
-    """Returns how many warps a program gets: `warps_needed`, at most MOST_WARPS. Where these would
-    spill registers, there are half as many with twice the registers each, of which a smaller part
-    holds what every thread needs for itself."""
-    needed = warps_needed(variant)
-    warps = min(MOST_WARPS, needed)
-    if variant.tiles == 1:
-        spills = variant.cross_entropy or variant.path or needed > MOST_WARPS
-    else:
-        spills = variant.tiles > 2 and not variant.cbow
-    return max(1, warps // 2) if spills else warps
+    """Returns how many warps a program gets: `warps_needed`, at most MOST_WARPS."""
+    return min(MOST_WARPS, warps_needed(variant))
 
 
-def registers_of(variant: Variant, warps: int, precision: str) -> int:
-    """Returns the limit on the registers of a thread. It lets a multiprocessor run as many programs
-    as `programs_of` says, or, for precisions whose products take several passes, only one."""
-    programs = programs_of(variant) if precision == "tf32" else 1
-    return min(255, REGISTERS // (32 * warps * programs))
+def registers_of(warps: int, precision: str) -> int:
+    """Returns the limit on the registers of a thread. It lets a multiprocessor run 16 warps at a
+    time, or, for precisions whose products take several passes, only one program."""
+    resident_warps = MOST_WARPS if precision == "tf32" else warps
+    return min(255, REGISTERS // (32 * resident_warps))
 
 
 def _power_of_two(number: int) -> int:

@@ -20,11 +20,8 @@ from w2v.words.windows import Windows
 
 # and how many registers a thread may have, None: as shipped
 TUNINGS = (
-    (Tuning(4, "tf32"), None),
-    *(
-        (Tuning(warps, "tf32"), registers)
-        for warps, registers in ((8, 128), (4, 168), (2, 255), (1, 255))
-    ),
+    *((Tuning(warps, "tf32"), None) for warps in (4, 8)),
+    *((Tuning(warps, "tf32"), registers) for warps, registers in ((4, 168), (2, 255), (1, 255))),
     *((Tuning(4, "tf32x3"), registers) for registers in (168, 255)),
     (Tuning(8, "tf32x3"), None),
     (Tuning(4, "ieee"), 168),

@@ -71,10 +71,10 @@ def test_every_kernel(capability: int) -> None:
 
 @pytest.mark.soak
 @pytest.mark.parametrize("capability", [80, 90])
-def test_no_shape_whose_context_rows_fit_spills_much(capability: int) -> None:
+def test_no_shape_whose_context_rows_fit_spills(capability: int) -> None:
     found = compiled(capability, "tf32", "--sweep")
     assert len(found) > 300
-    for each in found:  # up to eight registers, in the shapes that tests/bench/notes.md lists
-        assert each["spilled"] <= 32, each
+    for each in found:
+        assert each["spilled"] <= most_spilled(capability, each["variant"]), each
         assert each["returning"] == {}, each
         assert each["registers"] <= MOST_REGISTERS, each

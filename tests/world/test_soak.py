@@ -19,6 +19,7 @@ from tests.world.conftest import LM
 
 pytestmark = pytest.mark.soak
 WORDS = ["--dim", "16", "--threads", "1", "--min-count", "1", "--exchange-words", "1k"]
+WIDE = "--model lm --dim 64 --hidden 512 --layers 1 --batch-size 20 --bptt 35"
 KEPT = ("vectors.npy", "vocab.tsv")
 
 
@@ -35,6 +36,39 @@ def test_twenty_kills_change_no_byte(ranks, corpus, tmp_path, settings):
         again = ranks(2, "train", "--resume", run)
         assert [end.status for end in again] == [0, 0], again[0].err
         assert all((run / name).read_bytes() == (whole / name).read_bytes() for name in KEPT)
+
+
+PEAK = """
+import os, re, sys
+from w2v.cli.app import main
+status = main(sys.argv[2:])
+name = f"{sys.argv[1]}/peak-{os.environ['RANK']}"
+with open("/proc/self/status") as facts, open(name, "w") as file:
+    file.write(re.search(r"VmHWM:\\s*(\\d+) kB", facts.read())[1])
+sys.exit(status)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read in /proc")
+def test_a_rank_needs_sixty_percent_of_the_memory(tmp_path):
+    """A softmax layer of 250,000 x 512, interpreter, libraries, embedding and body included."""
+    rows, chance = 250_000, random.Random(1)
+    words = "".join(f"w{number}\t{rows - number}\n" for number in range(rows))
+    text = [f"w{min(rows, int(chance.paretovariate(0.4))) - 1}" for _ in range(3_325)]
+    (tmp_path / "vocab.tsv").write_text(words)
+    lines = (" ".join(text[n : n + 19]) + "\n" for n in range(0, len(text), 19))
+    (tmp_path / "corpus.txt").write_text("".join(lines))
+    given = ["train", tmp_path / "corpus.txt", "--vocab", tmp_path / "vocab.tsv", "--epochs", "1"]
+    given += WIDE.split()
+    peaks = {}
+    for size in (1, 2):
+        folder = tmp_path / str(size)
+        folder.mkdir()
+        ends = processes.run(size, "-c", PEAK, folder, *given, "--output", folder / "run")
+        assert {end.status for end in ends} == {0}, ends
+        peaks[size] = [int((folder / f"peak-{rank}").read_text()) for rank in range(size)]
+    print(peaks)
+    assert max(peaks[2]) <= 0.6 * peaks[1][0], peaks
 
 
 @pytest.mark.parametrize("killed", [0, 1])

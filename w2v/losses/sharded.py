@@ -182,9 +182,10 @@ def sharded_loss(layer: FullLayer, hidden: Tensor, target: Tensor) -> Tensor:
 def sums_here(layer: FullLayer, hidden: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
     """Returns (log-sum-exp [N] of this rank's scores, target's score or 0 if not on this rank)."""
     local, mine, operands = local_part(layer, hidden, classes)
-    # no guess: the gradients of the totals are the shares of this rank
+    # not ahead: the gradients of the totals are the shares of this rank
     product = product_dtype(accumulate_dtype(hidden))
-    constants = Constants(local, None, False, False, layer.others_only, product)
+    only = layer.others_only
+    constants = Constants(local, None, others_only=only, product=product, frugal=True)
     total, score, _ = ScoreSums.apply(*operands, constants)  # type: ignore[no-untyped-call]
     return total, torch.where(mine, score, 0.0)
 

@@ -42,10 +42,11 @@ Needed = tuple[bool, ...]
 DEVICE_BYTES = 512 << 20  # size of a block on a GPU
 
 
-def _block_size(hidden: Tensor, num_classes: int) -> tuple[int, int]:
+def _block_size(problem: Problem) -> tuple[int, int]:
     """Returns (rows, classes) of a block if no block is kept. On a GPU, blocks have all classes."""
-    if not distant(hidden):
-        return BLOCK_ROWS, BLOCK_CLASSES
+    if not distant(problem.hidden):
+        return BLOCK_ROWS, BLOCK_CLASSES // (4 if problem.constants.frugal else 1)
+    num_classes = len(problem.weight)
     return max(DEVICE_BYTES // (4 * num_classes), 1), num_classes
 
 
@@ -105,7 +106,7 @@ class ScoreSums(torch.autograd.Function):
         counts = None
         if grads is not None and constants.row_of is not None:
             counts = problem.per_row(torch.ones_like(constants.target, dtype=problem.dtype))
-        total, score = _sums(problem, size or _block_size(hidden, len(weight)), grads, counts)
+        total, score = _sums(problem, size or _block_size(problem), grads, counts)
         mean = None
         if constants.with_mean:
             mean = hidden.to(problem.dtype) @ weight.mean(0, dtype=problem.dtype)
@@ -230,7 +231,7 @@ def _sums(
 def _gradients(problem: Problem, total: Tensor, per_row: Tensor, needed: Needed) -> Gradients:
     """Returns the gradients of sum_u per_row[u] lse[u] for weight and bias, of lse[u] for row u of
     hidden; computes z again."""
-    grid = problem.grid(_block_size(problem.hidden, len(problem.weight)))
+    grid = problem.grid(_block_size(problem))
     grads = Gradients.zeros(needed, problem)
     for j, classes in enumerate(grid.classes):
         weight, bias = problem.weight_part(classes), problem.bias_part(classes)

@@ -66,7 +66,7 @@ test-ecosystem: $(VENV)/.installed-ecosystem  ## tests with the tools that open 
 	$(BIN)/python -m pytest tests/ecosystem -m ecosystem
 
 soak: $(VENV)/.installed-gpu-test  ## the long versions of tests: an hour or more, gigabytes in TMPDIR
-	$(BIN)/python -m pytest tests/soak -m soak --durations=0
+	$(BIN)/python -m pytest -m 'soak and not triton and not gpu' --durations=0
 	W2V_EXAMPLES=40 $(BIN)/python -m pytest -m 'hypothesis and not soak and not ecosystem and not triton and not gpu' --numprocesses $(JOBS)
 	@if $(BIN)/python -c 'import triton' 2>/dev/null; \
 	then TRITON_INTERPRET=1 $(BIN)/python -m pytest tests/gpu -m 'triton and soak' --numprocesses $(JOBS) --durations=0; fi

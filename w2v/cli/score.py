@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
-from w2v.cli.lines import batches_of_lines, open_stdin
+from w2v.cli.lines import batches_of_text, open_stdin
 from w2v.cli.model import open_language_model
-from w2v.cli.options import Device, Json, Quiet, Run
+from w2v.cli.options import Device, EncodingErrors, Json, Quiet, Run
 from w2v.cli.output import flush, is_terminal, print_json, print_line, say
 from w2v.cli.progress import ConsoleReporter, announcing_if_slow
 from w2v.errors import InputError
@@ -44,6 +44,7 @@ def command(
         Option("--continuous", help="read all lines as one text, each given the lines before it"),
     ] = False,
     device: Device = "auto",
+    encoding_errors: EncodingErrors = "strict",
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
@@ -52,18 +53,16 @@ def command(
         raise InputError(f"lines are read from stdin: w2v score {run} < {text}")
     stdin = open_stdin("the lines come from", "pipe them in", typed=True)
     model = open_language_model(run, device, quiet)
-    from w2v.corpus.texts import check_text  # imports pyarrow
+    from w2v.corpus.reading import Notices  # imports NumPy
 
     if is_terminal(sys.stdin) and not quiet:
         say("reading lines from the terminal; Ctrl-D at the start of a line ends it")
     stream = model.stream() if continuous else None
-    n_lines = 0
+    notices, n_lines = Notices(), 0
+    batches = batches_of_text(stdin.read1, "standard input", encoding_errors, notices)
     # On a terminal, the output itself shows the progress.
     with ConsoleReporter(quiet=quiet or is_terminal(sys.stdout)) as reporter:
-        for raw in batches_of_lines(stdin.read1):
-            if not n_lines:
-                check_text(b"\n".join(raw), "standard input", strict=False)
-            lines = [line.decode("utf-8", "replace") for line in raw]
+        for lines in batches:
             with announcing_if_slow("scoring", quiet=quiet or n_lines > 0):
                 scores = model.score(lines, stream=stream)
             for score in scores:
@@ -71,6 +70,8 @@ def command(
             flush()
             n_lines += len(lines)
             reporter.working("scoring", n_lines, None, "lines")
+    for sentence in notices.sentences():
+        say(f"warning: {sentence}")
 
 
 def _log_of(base: str) -> float:

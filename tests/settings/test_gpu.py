@@ -62,6 +62,7 @@ def test_a_gpu_gets_the_fused_kernels(
         ({"subwords": "3-6"}, "`subwords` 3-6 needs it"),
         ({"dim": "300", "window": "16"}, "`window` 16 at `dim` 300 (at most 15) needs it"),
         ({"dim": "2000"}, "`dim` 2000 needs it"),
+        ({"negatives": "134217713"}, "`negatives` 134217713 (at most 134217712) needs it"),
         ({"loss": "softmax", "subwords": "3-6"}, "`loss` softmax and `subwords` 3-6 need it"),
     ],
 )

@@ -175,6 +175,8 @@ def phrases(
     names = (IN_MEMORY,) if in_memory else _paths("corpus", corpus)
     config = build_config({**values, "corpus": names}).corpus
     store = read_memory(corpus, config) if in_memory else read_corpus(config.corpus, config)
+    for warning in store.warnings:
+        warnings.warn(warning, stacklevel=2)
     return find_phrases(store, config.min_count, options)
 
 

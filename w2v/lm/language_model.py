@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -131,6 +132,8 @@ class LanguageModel:
             names = [text] if isinstance(text, (str, os.PathLike)) else cast("list[Name]", text)
             paths = [os.fspath(path) for path in names]
             name, store = " ".join(paths), read_corpus(paths, settings, use_cache=False)
+        for warning in store.warnings:
+            warnings.warn(warning, stacklevel=3)  # of the caller, beyond `asks`
         with store:
             return self.score_store(store, name)
 

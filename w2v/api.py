@@ -55,10 +55,11 @@ def train(
     Args:
         corpus: a path, several paths or a glob; or text in memory: an iterable of strings (lines),
             of lists of tokens or of lists of integers, a column of pandas, Polars or Arrow, or a
-            table or `datasets.Dataset` with `column=`. It is read once. None: the one in `config`.
+            table or `datasets.Dataset` with `column=`. It is read once, to its end, before training
+            begins: an endless iterable is ended only by Ctrl-C. None: the one in `config`.
         callbacks: functions that are called in this thread with an Event (progress, epoch,
-            validation, checkpoint). If one returns "stop", training ends and the result so far is
-            kept.
+            validation, checkpoint), all of training itself. If one returns "stop", training ends
+            and the result so far is kept.
         progress: whether to show a progress bar on stderr; "auto": only if stderr is a terminal.
         use_cache: whether to read tokenized files from the cache and store them there.
         config: a YAML file of settings; keyword arguments take precedence over it.
@@ -174,6 +175,8 @@ def phrases(
     names = (IN_MEMORY,) if in_memory else _paths("corpus", corpus)
     config = build_config({**values, "corpus": names}).corpus
     store = read_memory(corpus, config) if in_memory else read_corpus(config.corpus, config)
+    for warning in store.warnings:
+        warnings.warn(warning, stacklevel=2)
     return find_phrases(store, config.min_count, options)
 
 

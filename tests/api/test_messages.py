@@ -142,3 +142,15 @@ def test_what_fails_at_run_time(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(w2v.RunError) as caught:
         w2v.train(LINES, **{**SMALL, "lr": 1e30})
     assert "--" not in str(caught.value) and "`lr`" in str(caught.value)
+
+
+def test_text_that_was_not_read_as_it_is_is_told_by_all_that_read_it() -> None:
+    Path("latin.txt").write_bytes(b"".join(line.encode() + b" \xf6\n" for line in LINES))
+    told = rf"{len(LINES)} invalid UTF-8 sequences"
+    with pytest.warns(UserWarning, match=told):
+        model = w2v.train("latin.txt", **LM).model
+    with pytest.warns(UserWarning, match=told) as seen:
+        model.perplexity("latin.txt")
+    with pytest.warns(UserWarning, match=told) as also:
+        w2v.phrases("latin.txt", min_count=1)
+    assert {warning.filename for warning in (*seen, *also)} == {__file__}

@@ -4,6 +4,7 @@ them, trained, written and read back. The gigabyte versions are in tests/soak.""
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from itertools import cycle
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from w2v.system.limits import MAX_WORD_BYTES
-from w2v.vectors import load_vectors
+from w2v.vectors import load_vectors, save_vectors
 
 from .conftest import Run
 
@@ -164,3 +165,45 @@ def test_values_beyond_everything(
     )
     assert done.returncode == status, done.stderr
     assert done.stderr.count("\n") == (status > 0) and "internal error" not in done.stderr
+
+
+FOREIGN_TEXTS = [
+    "w1\nK\u00f6nig w2\n".encode("latin-1"),
+    "w1 w2\n".encode("utf-16"),
+    "w1 w2\n".encode("utf-16-le"),
+    b"\0\1\2\3\n" * 50,
+]
+
+
+@pytest.mark.parametrize("text", FOREIGN_TEXTS)
+@pytest.mark.parametrize("verb", ["score run", "embed v.bin", "generate run -", "vectors v.bin -"])
+def test_no_other_text_is_read(w2v: Run, run: str, model: str, verb: str, text: bytes) -> None:
+    done = w2v(*verb.split(), stdin=text)
+    assert (done.returncode, done.stdout) == (2, "")
+    for option in re.findall(r"--[a-z-]+", done.stderr):
+        assert option in w2v(verb.split()[0], "--help").stdout
+    if verb.startswith(("score", "embed")) and text is FOREIGN_TEXTS[0]:
+        done = w2v(*verb.split(), "--encoding-errors", "replace", stdin=text)
+        assert (done.returncode, done.stdout.count("\n")) == (0, 2)
+        assert "warning: 1 invalid UTF-8 sequence" in done.stderr
+
+
+@pytest.mark.parametrize("verb", ["vectors", "nearest"])
+def test_an_invalid_byte_asks_for_no_other_word(w2v: Run, tmp_path: Path, verb: str) -> None:
+    save_vectors(tmp_path / "v.txt", ["K\ufffdnig", "man"], np.eye(2, dtype=np.float32))
+    asked = b"K\xf6nig\nman\n"
+    done = w2v(verb, "v.txt", "-", stdin=asked)
+    assert done.returncode == 0 and done.stderr.count("\n") == 1
+    assert done.stdout == w2v(verb, "v.txt", "man").stdout
+    done = w2v(verb, "v.txt", "-", "--encoding-errors", "replace", stdin=asked)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == w2v(verb, "v.txt", "-", stdin="K\ufffdnig\nman\n").stdout
+    assert w2v(verb, "v.txt", "-", stdin="man\n".encode("utf-16")).returncode == 2
+
+
+def test_prompts_of_subwords_are_unicode(w2v: Run, tmp_path: Path) -> None:
+    (tmp_path / "c.txt").write_bytes(PLAIN * 30)
+    options = "--model lm --subwords 258 --dim 4 --layers 1 --epochs 1 --quiet --output lm"
+    assert w2v("train", "c.txt", *options.split()).returncode == 0
+    done = w2v("generate", "lm", "the K\udcf6nig")
+    assert (done.returncode, done.stdout) == (2, "") and "internal error" not in done.stderr

@@ -37,6 +37,11 @@ def test_perplexity_is_that_of_a_sum_by_hand(
     assert values["nats"] == pytest.approx(-log_p.sum(), rel=1e-5)
     assert values["perplexity"] == pytest.approx(math.exp(-log_p.mean()), rel=1e-5)
     assert values["bits_per_word"] == pytest.approx(-log_p.mean() / math.log(2), rel=1e-5)
+    known = np.delete(log_p, [2, 7])  # "w1 w2 nowhere w3 <eos>", "<eos>", "w4 <unk> w5 <eos>", …
+    without = pytest.approx(math.exp(-known.mean()), rel=1e-5)
+    assert (values["oov_share"], values["perplexity_without_oov"]) == (2 / 12, without)
+    measured = load_language_model(templates / loss).perplexity(TEXT.split("\n"))
+    assert (measured.oov_share, measured.perplexity_without_oov) == (2 / 12, without)
 
 
 def test_piped_output_and_texts_of_all_kinds(w2v: Run, run: str, tmp_path: Path) -> None:
@@ -47,7 +52,10 @@ def test_piped_output_and_texts_of_all_kinds(w2v: Run, run: str, tmp_path: Path)
     )
     first = w2v("eval", run, "--text", "text.txt")
     rows = dict(line.split("\t") for line in first.stdout.splitlines())
-    assert list(rows) == ["perplexity", "bits_per_word", "tokens", "eos", "oov", "nats"]
+    usual = ["perplexity", "bits_per_word", "tokens", "eos", "oov", "nats"]
+    assert list(rows) == [*usual, "oov_share", "perplexity_without_oov"]
+    known = w2v("eval", run, "--text", "-", stdin="w1 w2\n")
+    assert [line.split("\t")[0] for line in known.stdout.splitlines()] == usual
     assert w2v("eval", run, "--text", "text.gz").stdout == first.stdout
     (tmp_path / "text.utf16").write_text(TEXT + "\n", encoding="utf-16")
     again = w2v("eval", run, "--text", "text.utf16", "--encoding", "utf-16")

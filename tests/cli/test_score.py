@@ -6,6 +6,7 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.language_runs import corpus_text
@@ -20,12 +21,20 @@ from .language_models import LAYERS, TEXT, by_hand
 @pytest.mark.parametrize("loss", LAYERS)
 def test_a_line_of_output_for_each_of_input(w2v: Run, templates: Path, loss: str) -> None:
     done = w2v("score", str(templates / loss), stdin=TEXT)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0
     rows = [line.split("\t") for line in done.stdout.splitlines()]
     assert [(row[1], row[2]) for row in rows] == [("5", "1"), ("1", "0"), ("4", "1"), ("2", "0")]
     for line, row in zip(TEXT.split("\n"), rows, strict=True):
         alone = by_hand(load_language_model(templates / loss), [line]).sum()
         assert float(row[0]) == pytest.approx(alone, abs=1e-4)
+    saved = load_language_model(templates / loss)
+    log_p = np.concatenate([by_hand(saved, [line]) for line in TEXT.split("\n")])
+    known = np.delete(log_p, [2, 7])
+    with_them, without = (f"{math.exp(-part.mean()):.2f}" for part in (log_p, known))
+    assert done.stderr.count("\n") == 1 and "2 of 12 tokens (16.7 %)" in done.stderr
+    assert with_them in done.stderr and without in done.stderr
+    quiet = w2v("score", str(templates / loss), "--quiet", stdin=TEXT)
+    assert (quiet.stdout, quiet.stderr) == (done.stdout, "")
 
 
 def test_continuous_scores_add_up_to_the_perplexity(w2v: Run, run: str, tmp_path: Path) -> None:

@@ -45,6 +45,10 @@ def test_a_list_of_counts(vectors, tmp_path):
     (tmp_path / "counts").write_bytes(b"\xef\xbb\xbfa 3\r\nb\t2 \n\n")
     found = KeyedVectors.load_word2vec_format(tmp_path / "v.bin", tmp_path / "counts")
     assert found.expandos["count"].tolist() == [3, 2]
+    (tmp_path / "counts").write_text("a 3\n")
+    with pytest.warns(UserWarning, match="1 of 2 words, such as 'b'"):
+        found = KeyedVectors.load_word2vec_format(tmp_path / "v.bin", tmp_path / "counts")
+    assert found.expandos["count"].tolist() == [3, 0]
     with pytest.raises(InputError, match="/dev/zero is too large"):
         KeyedVectors.load_word2vec_format(tmp_path / "v.bin", "/dev/zero")
 

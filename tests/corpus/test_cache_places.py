@@ -56,6 +56,22 @@ def test_without_a_home_the_corpus_is_read_with_one_warning(tmp_path, read, chec
     assert len(cache.list_entries()) == 1
 
 
+@pytest.mark.parametrize("variable", ["W2V_CACHE_DIR", "XDG_CACHE_HOME"])
+@pytest.mark.parametrize("value", [" ", "~nobody-of-this-name/c", "", "afile"])
+def test_odd_names_make_no_odd_folders(variable, value, tmp_path, read, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, text in (("corpus.txt", "some words\n"), ("afile", "")):
+        (tmp_path / name).write_text(text)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("W2V_CACHE_DIR", raising=False)
+    monkeypatch.setenv(variable, value)
+    store = read(tmp_path / "corpus.txt", use_cache=True)
+    usual = not value.strip() or variable == "XDG_CACHE_HOME"
+    assert len(store.warnings) == (not usual) and (tmp_path / "home/.cache/w2v").exists() == usual
+    assert {each.name for each in tmp_path.iterdir()} - {"home"} == {"corpus.txt", "afile"}
+
+
 @pytest.mark.parametrize("damage", ["cut", "zeroed", "flipped", "gone"])
 @pytest.mark.parametrize("name", [cache.IDS, cache.COUNTS, cache.WORDS, cache.MANIFEST])
 def test_a_damaged_file_is_read_anew_and_replaced(name, damage, tmp_path, read, check, own_folders):

@@ -46,3 +46,14 @@ def test_words_that_end_in_punctuation(mark):
     assert told({"king": 90, f"queen{mark}": 10}, min_count=1) == []  # abbreviations, perhaps
     assert told({"king": 90, mark[0]: 10}, min_count=1) == []  # a word of its own
     assert told({"king": 90, f"king{mark}": 10}, min_count=1, tokenizer="words") == []
+
+
+@pytest.mark.parametrize("lines", ["", "Ice_Cream\tIce Cream\t5\t9.5\t1\n"])
+def test_phrases_of_another_text(lines, tmp_path):
+    path = tmp_path / "p.tsv"
+    path.write_text(lines)
+    counts = {"ice_cream": 9, "melts": 5}
+    (sentence,) = told(counts, min_count=1, phrases=str(path))
+    assert str(path) in sentence
+    path.write_text(lines + "ice_cream\tice cream\t5\t9.5\t1\n")
+    assert told(counts, min_count=1, phrases=str(path)) == []

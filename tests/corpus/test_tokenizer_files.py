@@ -131,6 +131,34 @@ def test_blanks_stand_for_tabs_in_tokens(tmp_path):
     assert lines_of(store) == [["c", "a b", "c"], ["a b", "c", "[UNK]"]]
 
 
+@pytest.mark.parametrize("kind", ["wordlevel", "wordpiece", "unigram"])
+def test_what_the_file_does_not_know_is_told_and_unknown_to_language_models(
+    kind, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    lines = ["the king rules the castle", "the \u2603 king \u2603 rules"] * 20
+    settings = {**SETTINGS, "sample": 0, "tokenizer": made(kind, tmp_path)}
+    path = Path("text.txt")
+    path.write_text("\n".join(lines) + "\n")
+    library = tokenizers.Tokenizer.from_file(settings["tokenizer"])
+    library.no_padding(), library.no_truncation()
+    ids = [i for line in lines for i in library.encode(line, add_special_tokens=False).ids]
+    tokens, unknown = len(ids), ids.count(library.token_to_id("[UNK]"))
+    assert unknown == 40
+    told = rf"{100 * unknown / tokens:.2g} % of the text, 40 of {tokens} tokens, are \[UNK\]"
+    for _ in range(2):  # also from the cache
+        with pytest.warns(UserWarning, match=told):
+            run = w2v.train("text.txt", output="words", overwrite=True, **settings)
+        assert "[UNK]" in run.vectors
+    with pytest.warns(UserWarning, match=told):
+        run = w2v.train(lines, **{**settings, "sample": None, "model": "lm"}, layers=1, output="lm")
+    assert "[UNK]" not in run.model.tokens
+    with pytest.warns(UserWarning, match=told):
+        assert run.model.perplexity(lines).oov == unknown
+    assert [score.oov for score in run.model.score(lines[:2])] == [0, 2]
+    w2v.train(lines[:1] * 20, output="known", **settings)  # nothing unknown, and nothing is said
+
+
 def test_the_cache_knows_the_content_of_the_file(tmp_path, read):
     text, path = tmp_path / "text.txt", tmp_path / "tokenizer.json"
     text.write_text("\n".join(LINES) + "\n")

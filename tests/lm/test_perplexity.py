@@ -129,11 +129,11 @@ def test_sums_are_float64() -> None:
 
 
 def test_parts_of_words() -> None:
-    score = TextScore(tokens=30, nats=60.0, oov=0, eos=2, words=20)
+    score = TextScore(tokens=30, nats=60.0, oov=0, eos=2, words=20, oov_nats=0.0)
     assert score.perplexity == pytest.approx(math.exp(2))
     assert score.word_perplexity == pytest.approx(math.exp(3))
     assert score.bits_per_word == pytest.approx(3 / math.log(2))
-    assert TextScore(1, 1e6, 0, 0, 1).perplexity == math.inf
+    assert TextScore(1, 1e6, 0, 0, 1, 0.0).perplexity == math.inf
 
 
 def test_a_text_without_a_known_word() -> None:

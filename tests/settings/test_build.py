@@ -246,6 +246,16 @@ def test_a_batch_size_for_the_fused_kernels_is_noted() -> None:
     assert build_config({**CORPUS, "batch_size": "5", "loss": "softmax"}).notes == ()
 
 
+def test_checkpoints_to_keep_without_any_are_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    keeps = {**CORPUS, "keep": "5"}
+    assert build_config(keeps).notes == ("`keep` is not used without `checkpoint_every`",)
+    assert build_config({**keeps, "checkpoint_every": "5m"}).notes == ()
+    assert build_config({**CORPUS, "keep": "2"}).notes == ()  # as in config.yaml
+    for name, value in {"WORLD_SIZE": "2", "RANK": "0"}.items():
+        monkeypatch.setenv(name, value)
+    assert build_config(keeps).notes == ()  # several ranks save checkpoints by themselves
+
+
 def test_losses_that_share_a_setting_agree_on_it() -> None:
     for name, known in loss_settings().items():
         for entry in LOSSES.values():

@@ -3,6 +3,7 @@ kernels: all of it without a GPU and without Triton."""
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,7 @@ def test_a_gpu_gets_the_fused_kernels(
         ({"subwords": "3-6"}, "`subwords` 3-6 needs it"),
         ({"dim": "300", "window": "16"}, "`window` 16 at `dim` 300 (at most 15) needs it"),
         ({"dim": "2000"}, "`dim` 2000 needs it"),
+        ({"negatives": "134217713"}, "`negatives` 134217713 (at most 134217712) needs it"),
         ({"loss": "softmax", "subwords": "3-6"}, "`loss` softmax and `subwords` 3-6 need it"),
     ],
 )
@@ -144,8 +146,11 @@ def test_without_triton_or_a_gpu_one_line_says_what_is_missing(
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    autograd = refused(["--engine", "autograd", "--device", "cuda"], capsys)
-    assert autograd.startswith("w2v train: --device cuda: PyTorch finds no CUDA device")
+    for engine in ("autograd", "triton", "auto"):
+        wanting = refused(["--engine", engine, "--device", "cuda"], capsys)
+        assert wanting.startswith("w2v train: --device cuda: PyTorch finds no CUDA device")
+        _works(["--engine", engine, "--device", "cuda"], wanting, capsys)
+    _works(["--engine", "triton"], refused(["--engine", "triton"], capsys), capsys)
     for module in [name for name in sys.modules if name.startswith(("w2v.kernels.gpu.", "triton"))]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.delitem(sys.modules, "w2v.words.gpu", raising=False)
@@ -153,7 +158,15 @@ def test_without_triton_or_a_gpu_one_line_says_what_is_missing(
     for given in (["--engine", "triton"], ["--device", "cuda:3"]):
         missing = refused(given, capsys)
         assert missing.startswith("w2v train: --engine triton needs Triton, which cannot be used")
-        assert missing.endswith("pip install triton, or use --engine autograd or --device cpu")
+        _works(given, missing, capsys)
+
+
+def _works(given: list[str], advice: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The last remedy of a message can be followed: its options replace those that were given."""
+    instead = re.findall(r"--[a-z]+ [a-z]+", re.split(r", or use |; use ", advice)[-1])
+    assert instead, advice
+    arguments = ["c.txt", *given, *" ".join(instead).split(), "--min-count", "1", "--no-cache"]
+    assert main(["train", *arguments, "--dry-run"]) == 0, capsys.readouterr().err
 
 
 def test_losses_name_the_engines_that_have_them(capsys: pytest.CaptureFixture[str]) -> None:

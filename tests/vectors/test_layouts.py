@@ -3,6 +3,7 @@ numbers, or refused; never anything else."""
 
 import csv
 import io
+import re
 import tempfile
 from pathlib import Path
 
@@ -136,3 +137,29 @@ def test_what_has_two_meanings_is_refused(layout, data):
     rows = [["%.4f" % (float(number) + 0.0005) for number in row] for row in rows]
     text = text_of(data.draw, layout(data.draw, words, rows), words, rows)
     assert not same_or_refused(text, words, rows)
+
+
+@settings(max_examples=examples(200), deadline=None)
+@given(
+    fields=st.lists(
+        st.one_of(st.just("1.5"), st.text("0123,;+-.eE", min_size=1, max_size=4)),
+        min_size=2,
+        max_size=6,
+    ).filter(lambda fields: len(fields) % 2 == 0)
+)
+def test_every_number_of_a_line_is_read_or_the_file_refused(fields: list[str]) -> None:
+    pairs = [" ".join(pair) for pair in zip(fields[::2], fields[1::2], strict=True)]
+    lines = "".join(f"w{i} {pair}\n" for i, pair in enumerate(pairs))
+    try:
+        matrix = load(f"{len(pairs)} 2\n{lines}".encode()).matrix
+    except InputError:
+        return
+    expected = [[float(field) for field in re.split("[ ,;]+", pair) if field] for pair in pairs]
+    assert np.array_equal(matrix, np.array(expected, np.float32))
+
+
+@pytest.mark.parametrize("line", ["a ;", "a ,", "a , ;", "a 1 , 2", "a 1,2 3\nb 4 ;"])
+def test_marks_between_spaces_are_no_numbers(line: str) -> None:
+    dim = len(line.split("\n")[0].split(" ")) - 1
+    with pytest.raises(InputError):
+        load(f"{line.count(chr(10)) + 1} {dim}\n{line}\n".encode())

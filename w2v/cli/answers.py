@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from w2v.cli.lines import batches_of_lines, open_stdin
+from w2v.cli.lines import batches_of_lines, checked_start, open_stdin
 from w2v.cli.model import note_ngrams_used, open_model
 from w2v.cli.output import Cell, flush, print_json, print_line, print_table, say
 from w2v.errors import InputError
-from w2v.system.fields import BYTE_ORDER_MARK
 from w2v.system.limits import MAX_WORD_BYTES
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def answer_each(
     streaming, batches = list(words) == ["-"], iter([texts])
     if streaming:
         use, remedy = f"- reads {questions.noun} from", "give words, or pipe them in"
-        batches = _lines(open_stdin(use, remedy, typed=True).read1)
+        batches = _lines(open_stdin(use, remedy, typed=True).read1, model[1])
         if model[0] == "-":
             raise InputError("MODEL and WORD cannot both be -: there is only one stdin")
     vectors = open_model(model[0], encoding_errors=model[1])
@@ -93,12 +92,14 @@ def parts(text: str) -> list[str]:
     return [part for part in text.split("\t" if "\t" in text else " ") if part.strip(" ")]
 
 
-def _lines(read: Callable[[int], bytes]) -> Iterator[list[str]]:
+def _lines(read: Callable[[int], bytes], errors: str) -> Iterator[list[str]]:
     """Yields the non-empty lines, in the batches of `batches_of_lines`."""
     first = True
+    # as in arguments, an invalid byte becomes a surrogate, which no word contains
+    handling = "surrogateescape" if errors == "strict" else "replace"
     for lines in batches_of_lines(read, MAX_WORD_BYTES):
         if first:
-            lines[0], first = lines[0].removeprefix(BYTE_ORDER_MARK), False
+            lines[0], first = checked_start(lines, "standard input", errors), False
         # Other whitespace, such as U+00A0, may be part of a word.
-        texts = (line.decode("utf-8", "replace").strip(" \t\r") for line in lines)
+        texts = (line.decode("utf-8", handling).strip(" \t\r") for line in lines)
         yield [text for text in texts if text]

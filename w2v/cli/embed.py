@@ -28,13 +28,12 @@ from typing import Annotated
 
 import typer
 
-from w2v.cli.lines import batches_of_lines, open_stdin
+from w2v.cli.lines import batches_of_text, open_stdin
 from w2v.cli.model import note_ngrams_used, open_model
 from w2v.cli.options import EncodingErrors, Json, Model, Output, Overwrite, Quiet, choice
 from w2v.cli.output import binary_stdout, file_to_write, print_written, say
 from w2v.cli.progress import ConsoleReporter
 from w2v.errors import InputError, shown
-from w2v.system.fields import without_mark
 
 
 def command(
@@ -54,6 +53,7 @@ def command(
     # Must precede the import of NumPy. Its products are small here; on a busy machine, waiting for
     # several threads would take four times as long as using one.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from w2v.corpus.reading import Notices
     from w2v.vectors.encoded import check_encoded, write_jsonl, write_tsv
     from w2v.vectors.encoding import encode_batches
 
@@ -61,11 +61,14 @@ def command(
         raise InputError("MODEL and FILE cannot both be -: there is only one stdin")
     if output not in (None, "-"):
         check_encoded(output)
+    notices = Notices()
     written = file_to_write(output, overwrite=overwrite)
     stdout = binary_stdout() if written is None else None
     with _opened(text) as read, ConsoleReporter(quiet=quiet or output is None) as reporter:
         vectors = open_model(model, encoding_errors=encoding_errors)
-        batches = _lines(read, text, encoding_errors, reporter)
+        name = "standard input" if text == "-" else text
+        lines = batches_of_text(read, name, encoding_errors, notices)
+        batches = _reported(lines, reporter)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             if stdout is not None:
@@ -75,8 +78,8 @@ def command(
                     stdout.flush()
             elif written is not None:
                 n = vectors.embed(chain.from_iterable(batches), written, pooling)
-    for warning in caught:
-        say(f"warning: {warning.message}")
+    for sentence in (*notices.sentences(), *(warning.message for warning in caught)):
+        say(f"warning: {sentence}")
     if not quiet:
         note_ngrams_used(vectors)
     if written is not None:
@@ -85,7 +88,7 @@ def command(
 
 @contextmanager
 def _opened(text: str) -> Iterator[Callable[[int], bytes]]:
-    """Opens a file or stdin; yields its read function for `batches_of_lines`."""
+    """Opens a file or stdin; yields its read function for `batches_of_text`."""
     if text == "-":
         yield open_stdin("the lines come from", "name a file, or pipe them in").read1
         return
@@ -100,22 +103,10 @@ def _opened(text: str) -> Iterator[Callable[[int], bytes]]:
         yield Decompressed(file, text).read
 
 
-def _lines(
-    read: Callable[[int], bytes], name: str, errors: str, reporter: ConsoleReporter
-) -> Iterator[list[str]]:
-    """Yields the decoded lines in the batches of `batches_of_lines`."""
+def _reported(batches: Iterator[list[str]], reporter: ConsoleReporter) -> Iterator[list[str]]:
+    """Yields the batches of lines, and reports the progress."""
     past = 0
-    for raw in batches_of_lines(read):
-        if not past:
-            raw[0] = without_mark(raw[0], name)
-        try:
-            lines = [line.decode("utf-8", errors).removesuffix("\r") for line in raw]
-        except UnicodeDecodeError:
-            good = next(
-                n for n, line in enumerate(raw) if line != line.decode("utf-8", "replace").encode()
-            )
-            problem = f"line {past + good + 1:,} of {'stdin' if name == '-' else name} is not UTF-8"
-            raise InputError(f"{problem}; correct it, or use `encoding_errors` replace") from None
+    for lines in batches:
         past += len(lines)
         reporter.working("embedding", past, None, "lines")
         yield lines

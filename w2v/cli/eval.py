@@ -22,9 +22,10 @@ scored only if all their words are known.)
 With --text FILE, measure the perplexity of a language model: exp(nats / tokens) of the text read as
 one stream, in which every token is scored once, given all before it. Each line end is a token,
 <eos>, and counts; an <eos> precedes the first token. Words that the model does not know are scored
-as <unk>; oov is their number (including any <unk> in the text). Bytes that are invalid in the
---encoding are replaced unless --encoding-errors strict is given. Perplexities of models with
-different vocabularies cannot be compared. Piped output has a name and a value per line.
+as <unk>; oov is their number (including any <unk> in the text). <unk> is often probable, so many
+unknown words lower the perplexity: perplexity_without_oov is that of the other tokens. Bytes that
+are invalid in the --encoding are replaced unless --encoding-errors strict is given. Perplexities of
+models with different vocabularies cannot be compared. Piped output has a name and a value per line.
 
 \b
   w2v eval vectors.bin
@@ -218,6 +219,8 @@ def _score(
 
         score = model.score_store(store, " ".join(text), progress=progress)
     names = ["perplexity", "bits_per_word", "tokens", "eos", "oov", "nats"]
+    if score.oov:
+        names += ["oov_share", "perplexity_without_oov"]
     if score.words != score.tokens:  # the tokens are parts of words
         names += ["words", "word_perplexity"]
     return {name: getattr(score, name) for name in names}

@@ -23,7 +23,7 @@ from typing import Annotated
 
 import typer
 
-from w2v.cli.lines import open_stdin
+from w2v.cli.lines import checked_start, open_stdin
 from w2v.cli.model import open_language_model
 from w2v.cli.options import Device, Json, Quiet, Run, real, whole
 from w2v.cli.output import flush, is_terminal, print_json, print_line, say
@@ -97,7 +97,11 @@ def _prompt_text(prompt: str | None) -> str:
     data = open_stdin(use, remedy, typed=True).read(LONGEST_PROMPT + 1)
     if len(data) > LONGEST_PROMPT:
         raise InputError(f"the prompt on stdin has more than {LONGEST_PROMPT:,} bytes; shorten it")
-    text = data.decode("utf-8", "replace")
+    checked_start([data], "the prompt on standard input", "strict")
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        raise InputError("the prompt on standard input is not UTF-8; correct it") from None
     if not text.strip():
         raise InputError("the prompt on stdin is empty; leave out PROMPT to begin without one")
     return text.removesuffix("\n")

@@ -1,14 +1,19 @@
-"""Reads stdin and other streams by lines, in batches of as many lines as are available."""
+"""Reads stdin and other streams by lines, in batches of as many lines as are available. Invalid
+UTF-8 is never replaced unless the user asks for it."""
 
 from __future__ import annotations
 
 import io
 import sys
 from collections.abc import Callable, Iterator
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from w2v.cli.output import is_terminal
 from w2v.errors import InputError
+from w2v.system.fields import BYTE_ORDER_MARK
+
+if TYPE_CHECKING:
+    from w2v.corpus.reading import Notices
 
 READ_BYTES = 1 << 16
 LONGEST_LINE = 64 << 20
@@ -45,3 +50,39 @@ def batches_of_lines(
             begun, length = [others[-1]], len(others[-1])
     if rest := b"".join(begun):
         yield [rest]
+
+
+def batches_of_text(
+    read: Callable[[int], bytes], name: str, errors: str, notices: Notices
+) -> Iterator[list[str]]:
+    """Yields the lines of the text `name` in the batches of `batches_of_lines`, without "\\r" at
+    their ends. Raises InputError if it is not text or, with the `errors` "strict", for a line that
+    is not UTF-8; with "replace", invalid bytes are replaced and counted in `notices`."""
+    past = 0
+    for raw in batches_of_lines(read):
+        if not past:
+            raw[0] = checked_start(raw, name, errors)
+        lines = []
+        for number, line in enumerate(raw, past + 1):
+            try:
+                text = line.decode()
+            except UnicodeDecodeError:
+                if errors == "strict":
+                    problem = f"line {number:,} of {name} is not UTF-8"
+                    remedy = "correct it, or use `encoding_errors` replace"
+                    raise InputError(f"{problem}; {remedy}") from None
+                text = line.decode("utf-8", "replace")
+                notices.invalid += text.count("\ufffd") - line.count("\ufffd".encode())
+            notices.nul += line.count(0)
+            lines.append(text.removesuffix("\r"))
+        past += len(lines)
+        yield lines
+
+
+def checked_start(lines: list[bytes], name: str, errors: str) -> bytes:
+    """Returns the first line of a source, without a byte-order mark. Raises InputError if the
+    lines, its start, are not text."""
+    from w2v.corpus.texts import SAMPLE_BYTES, check_text  # imports NumPy
+
+    check_text(b"\n".join(lines)[:SAMPLE_BYTES], name, errors == "strict", remedy="")
+    return lines[0].removeprefix(BYTE_ORDER_MARK)

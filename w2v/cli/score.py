@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
-from w2v.cli.lines import batches_of_lines, open_stdin
+from w2v.cli.lines import batches_of_text, open_stdin
 from w2v.cli.model import open_language_model
-from w2v.cli.options import Device, Json, Quiet, Run
+from w2v.cli.options import Device, EncodingErrors, Json, Quiet, Run
 from w2v.cli.output import flush, is_terminal, print_json, print_line, say
 from w2v.cli.progress import ConsoleReporter, announcing_if_slow
 from w2v.errors import InputError
@@ -44,6 +44,7 @@ def command(
         Option("--continuous", help="read all lines as one text, each given the lines before it"),
     ] = False,
     device: Device = "auto",
+    encoding_errors: EncodingErrors = "strict",
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
@@ -52,25 +53,30 @@ def command(
         raise InputError(f"lines are read from stdin: w2v score {run} < {text}")
     stdin = open_stdin("the lines come from", "pipe them in", typed=True)
     model = open_language_model(run, device, quiet)
-    from w2v.corpus.texts import check_text  # imports pyarrow
+    import numpy as np
+
+    from w2v.corpus.reading import Notices  # imports NumPy
 
     if is_terminal(sys.stdin) and not quiet:
         say("reading lines from the terminal; Ctrl-D at the start of a line ends it")
     stream = model.stream() if continuous else None
-    n_lines = 0
+    notices, n_lines, totals = Notices(), 0, np.zeros(4)
+    batches = batches_of_text(stdin.read1, "standard input", encoding_errors, notices)
     # On a terminal, the output itself shows the progress.
     with ConsoleReporter(quiet=quiet or is_terminal(sys.stdout)) as reporter:
-        for raw in batches_of_lines(stdin.read1):
-            if not n_lines:
-                check_text(b"\n".join(raw), "standard input", strict=False)
-            lines = [line.decode("utf-8", "replace") for line in raw]
+        for lines in batches:
             with announcing_if_slow("scoring", quiet=quiet or n_lines > 0):
                 scores = model.score(lines, stream=stream)
             for score in scores:
                 _print_score(score, unit, tokens, json)
+                totals += len(score.tokens), score.oov, score.log_prob, score.oov_log_prob
             flush()
             n_lines += len(lines)
             reporter.working("scoring", n_lines, None, "lines")
+    for sentence in notices.sentences():
+        say(f"warning: {sentence}")
+    if not quiet:
+        _note_unknown(*map(int, totals[:2]), *totals[2:].tolist())
 
 
 def _log_of(base: str) -> float:
@@ -97,3 +103,15 @@ def _print_score(score: LineScore, unit: float, tokens: bool, json: bool) -> Non
     for word, log_prob in pairs:
         cells += [word, f"{log_prob:.6f}"]
     print_line("\t".join(cells))
+
+
+def _note_unknown(tokens: int, oov: int, log_prob: float, oov_log_prob: float) -> None:
+    """Prints which share of the tokens is <unk>, if any, and the perplexity without them."""
+    if not oov:
+        return
+    from w2v.lm.perplexity import TextScore
+
+    score = TextScore(tokens, -log_prob, oov, eos=0, words=tokens, oov_nats=-oov_log_prob)
+    share = f"{oov:,} of {tokens:,} tokens ({100 * score.oov_share:.1f} %) are <unk>"
+    without = f"{score.perplexity_without_oov:.2f} without"
+    say(f"note: {share}; the perplexity is {score.perplexity:.2f} with them and {without}")

@@ -84,10 +84,12 @@ def _tell_language_model(summary: RunSummary, times: str) -> None:
     )
     if summary.validation is not None:
         best = summary.validation
+        known = best.get("perplexity_without_oov")
+        without = "" if known is None else f" (perplexity without these: {known:.2f})"
         say(
             f"{_relative(best['file'])}: perplexity {best['perplexity']:.2f}"
             f" ({best['bits_per_word']:.3f} bits per word) over {best['tokens']:,} tokens,"
-            f" {best['oov']:,} of them <unk>, after epoch {best['epoch']:.3g}"
+            f" {best['oov']:,} of them <unk>{without}, after epoch {best['epoch']:.3g}"
         )
 
 

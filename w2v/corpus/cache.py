@@ -74,11 +74,12 @@ class _Manifest:
 
 def cache_directory() -> Path:
     """Returns the cache directory, which need not exist. Raises CacheUnavailable without a home."""
-    named = os.environ.get("W2V_CACHE_DIR")
-    directory = Path(os.path.expanduser(named)) if named else user_caches()
-    if directory is None:
+    named = os.path.expanduser(os.environ.get("W2V_CACHE_DIR", ""))
+    directory = Path(named) if named.strip() else user_caches()
+    if directory is None or named.startswith("~"):
+        problem = f"W2V_CACHE_DIR={shown(named)} names" if named.startswith("~") else "there is"
         remedy = "name a folder for the cache in W2V_CACHE_DIR"
-        raise CacheUnavailable(f"there is no home directory; {remedy}")
+        raise CacheUnavailable(f"{problem} no home directory; {remedy}")
     return directory
 
 

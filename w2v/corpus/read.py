@@ -89,7 +89,7 @@ def read_corpus(
     warned = (*warnings, *store.warnings)  # the cache keeps only warnings about the text itself
     store = replace(store, key=key, sources=tuple(described), warnings=warned)
     with nullcontext() if ranks is None else ranks.step():
-        return with_phrases(store, settings)
+        return with_phrases(_with_share_of_unknown(store, reading), settings)
 
 
 def read_cached(key: str, settings: CorpusSettings) -> TokenStore | None:
@@ -138,7 +138,23 @@ def read_memory(
 
     store = Reader(work, reading, threads or available_cores()).read_alone(None)
     name = f"{type(corpus).__name__} of {counted(store.n_lines, 'line')}"
-    return with_phrases(replace(store, sources=((name, None, None),)), settings)
+    store = replace(store, sources=((name, None, None),))
+    return with_phrases(_with_share_of_unknown(store, reading), settings)
+
+
+def _with_share_of_unknown(store: TokenStore, reading: Reading) -> TokenStore:
+    """Adds a warning if a tokenizer file has replaced parts of the text by its unknown token."""
+    if reading.cutter is None or (unknown := reading.cutter.unknown) is None:
+        return store
+    if (index := store.vocabulary.index(unknown)) is None:
+        return store
+    count = int(store.vocabulary.counts[index])
+    share = (
+        f"{100 * count / store.n_words:.2g} % of the text, {count:,} of {store.n_words:,} tokens"
+    )
+    why = f"are {unknown}, which stands for what `tokenizer` {reading.cutter.path} does not know"
+    meaning = "to language models it is <unk>, otherwise a word"
+    return replace(store, warnings=(*store.warnings, f"{share}, {why}; {meaning}"))
 
 
 def _counting(progress: Progress | None, total: int | None) -> Advance:

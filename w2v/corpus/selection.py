@@ -61,8 +61,8 @@ def listed_vocabulary(path: str, text: Vocabulary) -> tuple[Vocabulary, str]:
 
 
 def lost_text(vocabulary: Vocabulary, settings: CorpusSettings) -> list[str]:
-    """Returns warnings, with remedies, for a text of which much is below `min_count`, or of which
-    many words end in punctuation."""
+    """Returns warnings, with remedies, for a text of which much is below `min_count`, of which many
+    words end in punctuation, or without any of the phrases to be joined in it."""
     counts, warnings = vocabulary.counts, []
     total, kept = int(counts.sum()), int(counts[counts >= settings.min_count].sum())
     by_whitespace = settings.tokenizer == "whitespace"
@@ -79,6 +79,13 @@ def lost_text(vocabulary: Vocabulary, settings: CorpusSettings) -> list[str]:
             f"{100 * share:.0f} % of the words end in punctuation, such as {shown(marked)} next to"
             f" {shown(word)}, and count as separate words; `tokenizer` words drops the punctuation"
         )
+    if settings.phrases is not None:
+        from w2v.corpus.phrase_file import load_phrases  # rarely needed
+
+        joined = {phrase.word for phrase in load_phrases(settings.phrases)}
+        if joined.isdisjoint(vocabulary.words):
+            problem = f"none of the {len(joined):,} phrases of {settings.phrases} is in the text"
+            warnings.append(f"{problem}: is it the list for this corpus?")
     return warnings
 
 

@@ -17,7 +17,8 @@ BINARY_INVALID_SHARE = 0.3
 BINARY_INVALID_LEAST = 8
 # NUL counts as a control character here, although a few of them in a text are read as spaces.
 CONTROL_CHARACTERS = bytes({*range(32), 127} - set(b"\t\n\v\f\r\x1b\x1c\x1d\x1e\x1f"))
-ELSE = "is in UTF-{0}, not UTF-8: use `encoding` utf-{0}, or run iconv -f UTF-{0} -t UTF-8 first"
+ELSE = "is in UTF-{0}, not UTF-8: run iconv -f UTF-{0} -t UTF-8 first"
+SETTABLE = ", or set its `encoding`"
 UNPACK = "unpack it and name the text files in it"
 FOREIGN = {
     b"PK\x03\x04": f"is a zip archive (perhaps a .docx or .epub): {UNPACK}",
@@ -41,13 +42,13 @@ class NoTextError(InputError):
     """Raised for a source that is not text."""
 
 
-def check_text(sample: bytes, name: str, strict: bool) -> None:
+def check_text(sample: bytes, name: str, strict: bool, remedy: str = SETTABLE) -> None:
     """Raises NoTextError if `sample`, the start of a source, is UTF-16 or not text at all. With
     `strict`, invalid UTF-8 does not count as a sign of a binary file here: it is rejected later, by
-    an error that names its position."""
+    an error that names its position. `remedy` ends the message about another encoding."""
     for start, kind in FOREIGN.items():
         if sample.startswith(start):
-            raise NoTextError(f"{name} {kind}")
+            raise NoTextError(f"{name} {kind}{remedy if 'iconv' in kind else ''}")
     if sample[TAR_PLACE : TAR_PLACE + len(TAR_MARK)] == TAR_MARK and b"\0" in sample[:TAR_PLACE]:
         raise NoTextError(f"{name} is a tar archive: {UNPACK}")
     controls = len(sample) - len(sample.translate(None, CONTROL_CHARACTERS))
@@ -57,7 +58,7 @@ def check_text(sample: bytes, name: str, strict: bool) -> None:
         binary = invalid >= BINARY_INVALID_LEAST and invalid > BINARY_INVALID_SHARE * len(sample)
     if binary:
         problem = "looks like a binary file or another encoding"
-        raise NoTextError(f"{name} {problem}; the corpus must be UTF-8 text, or set its `encoding`")
+        raise NoTextError(f"{name} {problem}; it must be UTF-8 text{remedy}")
 
 
 def in_utf8(

@@ -43,13 +43,18 @@ Result = TypeVar("Result")
 
 
 class FileTokenizer:
-    """The tokenizer of one file. `content` is the checked JSON, `digest` its SHA-256."""
+    """The tokenizer of one file. `content` is the checked JSON, `digest` its SHA-256, `unknown` the
+    token that stands for what it does not know, None if it has none."""
 
     def __init__(self, path: str, content: dict[str, Any]) -> None:
         tokenizers, text = library(), json.dumps(content)
         self.content = content
         self.path, self.digest = path, hashlib.sha256(text.encode()).hexdigest()
         self._tokenizer = self._safely(lambda: tokenizers.Tokenizer.from_str(text))
+        self.unknown: str | None = getattr(self._tokenizer.model, "unk_token", None)
+        number = content["model"].get("unk_id")
+        if type(number) is int:  # of Unigram
+            self.unknown = self._safely(lambda: self._tokenizer.id_to_token(number))
 
     def cut(self, lines: Iterable[str]) -> Iterator[np.ndarray]:
         """Yields for each line the numbers (ids) of its tokens, int64."""

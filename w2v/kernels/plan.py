@@ -53,3 +53,10 @@ def widest_window(dim: int) -> int:
     hold, or 0 if there is none. Their number and length are rounded up to powers of two."""
     slots = RING_FLOATS // (1 << (max(dim, SMALLEST_TILE) - 1).bit_length())
     return (slots - 1) // 2 if slots >= SMALLEST_TILE else 0
+
+
+def most_negatives(window: int) -> int:
+    """Returns the most noise words that a GPU program can score for a target: the offsets of their
+    residuals, for each slot of its ring, are 32-bit integers."""
+    slots = max(SMALLEST_TILE, 1 << (2 * window).bit_length())
+    return (1 << 31) // slots - SMALLEST_TILE

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -24,7 +25,7 @@ from w2v.lm import perplexity as scoring
 from w2v.lm.generation import Sampling, generate
 from w2v.lm.model import Network
 from w2v.lm.perplexity import Progress, TextScore, TokenStream, bounded_exp
-from w2v.lm.vocabulary import TokenVocabulary
+from w2v.lm.vocabulary import UNK, TokenVocabulary
 from w2v.settings.build import build_config
 from w2v.settings.config import IN_MEMORY, Config
 from w2v.settings.groups import CorpusSettings
@@ -62,6 +63,11 @@ class LineScore:
     def perplexity(self) -> float:
         """exp(-log P / tokens); infinity on overflow."""
         return bounded_exp(-self.log_prob / len(self.tokens))
+
+    @property
+    def oov_log_prob(self) -> float:
+        """The part of log P(line) that is of <unk>, in nats."""
+        return float(self.log_probs[[token == UNK for token in self.tokens]].sum())
 
 
 class LanguageModel:
@@ -126,6 +132,8 @@ class LanguageModel:
             names = [text] if isinstance(text, (str, os.PathLike)) else cast("list[Name]", text)
             paths = [os.fspath(path) for path in names]
             name, store = " ".join(paths), read_corpus(paths, settings, use_cache=False)
+        for warning in store.warnings:
+            warnings.warn(warning, stacklevel=3)  # of the caller, beyond `asks`
         with store:
             return self.score_store(store, name)
 

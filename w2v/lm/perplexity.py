@@ -4,9 +4,10 @@ by line, each line from the start state.
     perplexity = exp(nats / tokens),   nats = sum over the tokens of -log P(token | all before it)
 
 A line end is a token, <eos>, and is counted; one <eos> precedes the first token. A word outside the
-vocabulary is scored as the token <unk>. The model's state is passed from chunk to chunk, so that
-neither the chunk length nor the batch size changes the value. -log P comes from the output layer's
-`nll`, never from its training loss.
+vocabulary is scored as the token <unk>, which is often probable: a text of many unknown words has
+a low perplexity, which `perplexity_without_oov` shows. The model's state is passed from chunk to
+chunk, so that neither the chunk length nor the batch size changes the value. -log P comes from the
+output layer's `nll`, never from its training loss.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ class TextScore:
     oov: int  # tokens that are <unk>
     eos: int  # tokens that are line ends
     words: int  # words and line ends; differs from `tokens` only for models of subwords
+    oov_nats: float | None  # the part of `nats` that is of <unk>; None if it was not measured
 
     def __repr__(self) -> str:
         counts = f"{self.tokens:,} tokens, {self.oov:,} of them <unk>"
@@ -54,6 +56,19 @@ class TextScore:
     def perplexity(self) -> float:
         """exp(nats / tokens); infinity on overflow."""
         return bounded_exp(self.nats / self.tokens)
+
+    @property
+    def oov_share(self) -> float:
+        """The share of the tokens that are <unk>."""
+        return self.oov / self.tokens
+
+    @property
+    def perplexity_without_oov(self) -> float:
+        """exp(nats / tokens) of the tokens that are not <unk>, which remain in the text before
+        them; NaN if all are, or if it was not measured."""
+        if self.oov_nats is None or self.oov == self.tokens:
+            return math.nan
+        return bounded_exp((self.nats - self.oov_nats) / (self.tokens - self.oov))
 
     @property
     def word_perplexity(self) -> float:
@@ -121,12 +136,14 @@ def score_ids(
     """
     if not len(ids):
         raise ValueError("the text has 0 tokens, at least 1 is needed")
-    nats, oov, ends = 0.0, 0, 0
+    nats, oov_nats, oov, ends = 0.0, 0.0, 0, 0
     stream = TokenStream(network, eos)
     for start in range(0, len(ids), CHUNK):
         part = np.asarray(ids[start : start + CHUNK])
-        nats += float(stream.nll(part).sum())
-        oov += int(np.count_nonzero(part == unk))
+        nll, unknown = stream.nll(part), part == unk
+        nats += float(nll.sum())
+        oov_nats += float(nll[unknown].sum())
+        oov += int(np.count_nonzero(unknown))
         ends += int(np.count_nonzero(part == eos))
         if not math.isfinite(nats):
             why = "its parameters are damaged or training diverged; train it again with a smaller"
@@ -134,7 +151,7 @@ def score_ids(
             raise RunError(f"the model's loss is {nats} {where}: {why} `lr`")
         if progress is not None:
             progress(start + len(part), len(ids))
-    return TextScore(len(ids), nats, oov, ends, len(ids) if words is None else words)
+    return TextScore(len(ids), nats, oov, ends, len(ids) if words is None else words, oov_nats)
 
 
 def has_known_word(ids: np.ndarray, eos: int, unk: int) -> bool:

@@ -60,7 +60,10 @@ class Subwords:
         return list(self._tokenizer.get_vocab())
 
     def cut(self, words: Sequence[str]) -> list[list[str]]:
-        """Returns the subwords of each word."""
+        """Returns the subwords of each word. Raises InputError for one that is not Unicode."""
+        for word in words:
+            if not word.isascii() and any("\ud800" <= mark <= "\udfff" for mark in word):
+                raise InputError(f"{shown(word)} is not valid Unicode: correct it")
         encode = self._tokenizer.encode_batch
         batches = (list(words[start : start + BATCH]) for start in range(0, len(words), BATCH))
         encoded = (encode(batch, add_special_tokens=False) for batch in batches)

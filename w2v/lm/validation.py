@@ -51,7 +51,9 @@ class LanguageModelValidation(Validation[TextScore]):
         counts = {name: whole_number(values[name]) for name in ("tokens", "oov", "eos", "words")}
         if not counts["tokens"] or not counts["words"]:
             raise ValueError("a measurement has 0 tokens")
-        return TextScore(nats=real_number(values["nats"]), **counts)
+        of_unknown = values.get("oov_nats")  # absent from checkpoints of earlier versions
+        oov_nats = None if of_unknown is None else real_number(of_unknown)
+        return TextScore(nats=real_number(values["nats"]), oov_nats=oov_nats, **counts)
 
     def sentence(self, score: TextScore) -> str:
         return f"perplexity {score.perplexity:.2f} ({score.nats / score.tokens:.4f} nats per token)"
@@ -64,7 +66,8 @@ class LanguageModelValidation(Validation[TextScore]):
         }
 
     def figures(self, score: TextScore) -> dict[str, Any]:
-        names = ("perplexity", "bits_per_word", "tokens", "oov", "eos")
+        names = ["perplexity", "bits_per_word", "tokens", "oov", "eos"]
+        names += ["perplexity_without_oov"] if score.oov else []
         return {name: getattr(score, name) for name in names}
 
     def arrays(self) -> dict[str, np.ndarray]:

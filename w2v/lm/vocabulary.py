@@ -2,7 +2,8 @@
 
 Both specials are ordinary rows, sorted by count like the others, so that losses that rely on order
 or counts work unchanged. <eos> marks every line end, words outside the vocabulary are read as
-<unk>, and a literal "<unk>" or "<eos>" in the text is read as the special token.
+<unk>, and a literal "<unk>" or "<eos>" in the text is read as the special token. The token by which
+a tokenizer file replaces what it does not know is <unk>, too.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from w2v.corpus.reading import cutter_of
 from w2v.corpus.selection import listed_vocabulary, select_vocabulary
 from w2v.corpus.vocabulary import PackedWords, Vocabulary
 from w2v.corpus.words import split_words
@@ -62,7 +64,7 @@ class TokenVocabulary:
             counts = Counter(dict.fromkeys([*subwords.pieces(), UNK], 0))
             pieces = subwords.cut(words.words)
         else:
-            words = _words_for_tokens(words, config.corpus)
+            words = _words_for_tokens(_known(words, config.corpus), config.corpus)
             counts = Counter({UNK: store.n_words - int(words.counts.sum())})
             pieces = [[word] for word in words.words]
             if EOS not in words and (literal := store.vocabulary.index(EOS)) is not None:
@@ -174,6 +176,16 @@ def _empty(size: int) -> np.ndarray:
         return np.empty(size, np.int32)
     with tempfile.TemporaryFile() as file:  # the memory map keeps it open
         return np.memmap(file, np.int32, "w+", shape=(size,))
+
+
+def _known(text: Vocabulary, settings: CorpusSettings) -> Vocabulary:
+    """Returns the words without the token for what a tokenizer file does not know, unless the words
+    are listed."""
+    cutter = cutter_of(settings) if settings.vocab is None else None
+    if cutter is None or cutter.unknown is None or (at := text.index(cutter.unknown)) is None:
+        return text
+    words = [word for word in text.words if word != cutter.unknown]
+    return Vocabulary(words, np.delete(text.counts, at))
 
 
 def _words_for_tokens(text: Vocabulary, settings: CorpusSettings) -> Vocabulary:

@@ -31,6 +31,7 @@ from w2v.settings.language_model import LanguageModelSettings
 from w2v.settings.resolve import DEFAULT_LR, fused_engine, resolve, unsupported
 from w2v.system.arguments import is_encoding
 from w2v.system.files import absolute
+from w2v.system.ranks import rank_or_single
 
 MAX_PROBLEMS = 20  # reported at once
 NO_TRITON = "Triton is not installed"
@@ -211,6 +212,10 @@ def _notes(config: Config, loss: LossEntry, given: _Given) -> list[str]:
             notes += given.note(["weight_decay"], why)
     if config.output.overwrite and config.output.output is None:
         notes += given.note(["overwrite"], "without `output`: a new name is chosen")
+    checkpoints, usual = config.checkpoints, groups.CheckpointSettings
+    none_saved = checkpoints.checkpoint_every is None and checkpoints.keep != usual.keep
+    if none_saved and rank_or_single().size == 1:  # several ranks always save checkpoints
+        notes += given.note(["keep"], "without `checkpoint_every`")
     if config.corpus.vocab is not None:
         notes += given.note(groups.CHOOSE_WORDS, "with `vocab`, which lists the words to keep")
     if config.only_vectors and not config.model.ngram_lengths:

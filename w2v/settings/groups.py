@@ -18,6 +18,7 @@ HOGWILD, TRITON = "hogwild", "triton"
 # the engines with fused kernels, for CPU and GPU; they use the same algorithm, so that each can
 # resume the checkpoints of the other
 FUSED = (HOGWILD, TRITON)
+WITHOUT_GPU = "`engine` hogwild with `device` cpu"  # what to use instead of triton
 HOGWILD_ONLY = ("exchange_words",)
 
 TOKENIZER_FILE = ".json"

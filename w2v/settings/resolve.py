@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from w2v.kernels.plan import widest_window
+from w2v.kernels.plan import most_negatives, widest_window
 from w2v.losses.table import LM_LOSS, LOSSES, WORDS_LOSS
 from w2v.settings import language_model
 from w2v.settings.config import BY_THE_TEXT
@@ -66,6 +66,8 @@ def unsupported(engine: str, values: Mapping[str, Any]) -> list[str]:
         widest = widest_window(dim)
         at_most = f"`window` {window} at {size} (at most {widest})"
         obstacles[at_most if widest > 0 else size] = window > widest
+        negatives, most = values.get("negatives", 0), most_negatives(min(window, widest))
+        obstacles[f"`negatives` {negatives} (at most {most})"] = negatives > most
     return [text for text, applies in obstacles.items() if applies]
 
 

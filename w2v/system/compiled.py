@@ -130,7 +130,7 @@ def _source_digest(folder: Path) -> str:
 def _folders() -> tuple[list[Path], Path | None, bool]:
     """Returns the folders to read from, the one to write to (None: nowhere), and whether that is
     only the last resort."""
-    named = os.environ.get("NUMBA_CACHE_DIR")
+    named = os.environ.get("NUMBA_CACHE_DIR", "").strip()
     usual = [Path(named)] if named else [Path(__file__).parents[1] / "__pycache__"]
     if not named and (of_user := user_caches()) is not None:
         usual.append(of_user)

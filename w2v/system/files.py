@@ -92,7 +92,9 @@ def _reported(target: Path) -> Iterator[None]:
 
 def user_caches() -> Path | None:
     """Returns this user's cache folder for w2v, None if there is no home directory."""
-    home = os.path.expanduser(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+    home = os.path.expanduser(os.environ.get("XDG_CACHE_HOME", ""))
+    # a relative path is invalid and to be ignored, says the standard
+    home = home if os.path.isabs(home) else os.path.expanduser("~/.cache")
     # `~` stays for a user who is not in passwd; it would name a folder in the working directory
     return None if home.startswith("~") else Path(home) / "w2v"
 

@@ -28,7 +28,7 @@ Value = TypeVar("Value")
 
 def patience(default: float) -> float:
     """Returns the fewest seconds to wait for another rank: W2V_PATIENCE or `default`."""
-    text = os.environ.get(PATIENCE) or str(default)
+    text = os.environ.get(PATIENCE, "").strip() or str(default)
     try:
         seconds = float(text)
     except ValueError:

@@ -16,6 +16,8 @@ CUDA_LIBRARY_BYTES = 2 << 30  # PyTorch with CUDA's libraries, in the machine's 
 SCORE_BYTES = 256 << 20  # buffers of the losses that score many rows
 DRIVER_ERRORS = "CUDA error", "CUDA driver error", "cuDNN error", "Triton Error [CUDA]"
 
+ON_CPU = "`device` cpu"  # what to use instead of a GPU
+
 DTYPE = torch.float32  # of all parameters; tests set float64
 _LOCK = threading.RLock()
 
@@ -48,14 +50,15 @@ def isolated_settings(
             torch.set_default_dtype(before[1])
 
 
-def find_device(name: str) -> torch.device:
+def find_device(name: str, instead: str = ON_CPU) -> torch.device:
     """Returns the named device; auto is the first GPU, if any. For cuda without a number, each rank
-    of a machine gets another GPU. Raises InputError if there is no such device."""
+    of a machine gets another GPU. Raises InputError, which advises what to use `instead`, if there
+    is no such device."""
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "cpu" or (name == "auto" and not count):
         return torch.device("cpu")
     if not count:
-        raise InputError(f"`device` {name}: {no_gpu()}; use `device` cpu")
+        raise InputError(f"`device` {name}: {no_gpu()}; use {instead}")
     index = int(name.partition(":")[2] or rank_or_single().local_rank % count)
     if index >= count:
         problem = f"PyTorch finds {count} CUDA devices, the last is cuda:{count - 1}"
@@ -77,14 +80,15 @@ def no_gpu() -> str:
 def free_memory(device: torch.device) -> int:
     """Returns the bytes that can be allocated on a GPU: free memory, and what PyTorch has reserved
     without using it."""
-    with enough_memory(device, "`device` cpu"):
+    with enough_memory(device, ON_CPU):
         free: int = torch.cuda.mem_get_info(device)[0]
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
 
 
 @contextmanager
-def enough_memory(device: torch.device, remedy: str) -> Iterator[None]:
-    """Turns out-of-memory and other errors of a GPU's driver into a RunError with a remedy."""
+def enough_memory(device: torch.device, remedy: str, instead: str = ON_CPU) -> Iterator[None]:
+    """Turns out-of-memory errors of a GPU's driver into a RunError with a remedy, and others into
+    one that advises what to use `instead`."""
     try:
         yield
     except RuntimeError as error:
@@ -93,7 +97,7 @@ def enough_memory(device: torch.device, remedy: str) -> Iterator[None]:
             raise RunError(f"{device} has too little memory; try {remedy}") from error
         if not why.startswith(DRIVER_ERRORS):
             raise
-        remedies = "resume from a checkpoint with `resume`, or use `device` cpu"
+        remedies = f"resume from a checkpoint with `resume`, or use {instead}"
         raise RunError(
             f"{device} failed ({why}): check whether others use it (nvidia-smi), {remedies}"
         ) from error

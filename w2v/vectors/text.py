@@ -30,7 +30,7 @@ from w2v.vectors.content import (
 from w2v.vectors.layout import Layout, cut
 
 WRITE_ROWS = 4096
-NUMBER_BYTES = NUMBER_CHARACTERS.encode() + b" \t,;\n"
+NUMBER_BYTES = NUMBER_CHARACTERS.encode() + b" \t\n"
 # NumPy would skip an empty field, which a surplus one later on could hide.
 NO_FIELD = re.compile(rb"(?:^|[,;\n])[ \t]*(?:$|[,;\n])|[^ \t,;\n][ \t]+[^ \t,;\n]")
 COMMAS = bytes.maketrans(b",;", b"  ")
@@ -105,7 +105,8 @@ class _Lines:
         words, starts, numbers = self._split_at_blanks(block) or self._split_lines(block)
         text = b"\n".join(numbers)
         commas = self._layout.mark != " " or self._layout.quoted
-        values = None if commas and NO_FIELD.search(text) else _numbers(text)
+        plain = text.translate(COMMAS) if commas else text
+        values = None if commas and NO_FIELD.search(text) else _numbers(plain)
         if values is None or len(values) != len(words) * dim:
             for i, line in enumerate(block.split(b"\n")[:-1]):
                 self._check(line, i)
@@ -208,7 +209,7 @@ def _numbers(text: bytes) -> np.ndarray | None:
         # Older numpy versions warn where newer ones raise.
         warnings.simplefilter("error", DeprecationWarning)
         try:
-            return np.fromstring(text.translate(COMMAS), dtype=np.float32, sep=" ")
+            return np.fromstring(text, dtype=np.float32, sep=" ")
         except (ValueError, DeprecationWarning):
             return None
 

@@ -31,7 +31,7 @@ from w2v.kernels.gpu.tables import Parameters, RowSelection
 from w2v.kernels.plan import LOG_Z_BIAS, NOISE, PATH, WORD_BIAS
 from w2v.sampling.unigram import keep_probabilities, keep_thresholds
 from w2v.settings.config import Config
-from w2v.settings.groups import TRITON
+from w2v.settings.groups import TRITON, WITHOUT_GPU
 from w2v.system.memory import Demand, available_memory
 from w2v.system.packages import interprets_triton
 from w2v.training import engine
@@ -129,7 +129,7 @@ class TritonEngine(WordEngine):
         name = config.training.device
         if interprets_triton() and name in ("auto", "cpu"):
             return torch.device("cpu")
-        device = find_device(name)
+        device = find_device(name, WITHOUT_GPU)
         if device.type == "cpu":
             raise InputError(f"`engine` triton: {no_gpu()}; use `engine` hogwild")
         return device
@@ -176,7 +176,7 @@ class TritonEngine(WordEngine):
         except Exception as error:  # Triton, its compilers and the driver raise many types
             why = (str(error).strip() or repr(error)).splitlines()[-1]
             problem = f"the kernels for {cls.device_of(config)} cannot be compiled ({why})"
-            raise RunError(f"{problem}; use `engine` autograd or `device` cpu") from error
+            raise RunError(f"{problem}; use `engine` autograd, or {WITHOUT_GPU}") from error
 
     def warning(self) -> str | None:
         if self.device.type == "cuda":
@@ -309,7 +309,8 @@ class TritonEngine(WordEngine):
     def _on_device(self) -> Iterator[None]:
         """Makes the engine's GPU the current one, which in a new thread is the first."""
         current = torch.cuda.device(self.device) if self.device.type == "cuda" else nullcontext()
-        with current, enough_memory(self.device, "a smaller `dim` or a larger `min_count`"):
+        remedy = "a smaller `dim` or a larger `min_count`"
+        with current, enough_memory(self.device, remedy, WITHOUT_GPU):
             yield
 
 

@@ -11,7 +11,7 @@ from w2v.kernels.cpu.merge import merge_ranks
 from w2v.losses.table import LOSSES
 from w2v.runs.checkpoint import Checkpoint
 from w2v.runs.resume import read_again
-from w2v.settings.groups import HOGWILD, TRITON
+from w2v.settings.groups import HOGWILD, TRITON, WITHOUT_GPU
 from w2v.system.memory import Demand, return_freed_memory
 from w2v.system.ranks import rank_or_single
 from w2v.training.engine import Tally, WordEngine, blind_loss
@@ -74,7 +74,7 @@ class WordsTask(Task):
                 if (error.name or "").partition(".")[0] == "torch":
                     raise
                 problem = f"`engine` triton needs Triton, which cannot be used: {error}"
-                remedy = "pip install triton, or use `engine` autograd or `device` cpu"
+                remedy = f"pip install triton, or use `engine` autograd, or {WITHOUT_GPU}"
                 raise InputError(f"{problem}; {remedy}") from error
         super().prepare()
 
@@ -117,8 +117,10 @@ class WordsTask(Task):
             fewer = "`window` or `negatives`" if sampled else "`window` or `threads`"
             if self.config.training.engine == "autograd":
                 fewer = f"`batch_size`, {fewer}"
-        elsewhere = ", or use `device` cpu" if demand.where != "memory" else ""
-        return f"lower `dim`, {fewer}{elsewhere}"
+        if demand.where == "memory":
+            return f"lower `dim`, {fewer}"
+        instead = WITHOUT_GPU if self.config.training.engine == TRITON else "`device` cpu"
+        return f"lower `dim`, {fewer}, or use {instead}"
 
     def job(self, text: Text) -> Job:
         assert isinstance(text, WordText)

@@ -12,7 +12,7 @@ import numpy as np
 
 from w2v.compat.gensim.files import read_archive, write_archive
 from w2v.corpus.ngrams import Ngrams
-from w2v.errors import InputError
+from w2v.errors import InputError, shown
 from w2v.system.files import atomic_file
 from w2v.system.limits import MANY_WORD_BYTES, MEAN_WORD_BYTES
 from w2v.vectors import load_vectors, save_vectors
@@ -241,6 +241,10 @@ class Storage:
             pairs = (line.rstrip(" \t\r").replace("\t", " ").rpartition(" ") for line in lines)
             count_of = {word: count for word, _, count in pairs if word}
             counts = np.array([int(count_of.get(word, 0)) for word in read.words])
+            if missing := [word for word in read.words if word not in count_of]:
+                some = f"{len(missing):,} of {len(read):,} words, such as {shown(missing[0])},"
+                problem = f"{fvocab} has no count of {some} which count 0"
+                warnings.warn(f"{problem}: is it of {fname}?", stacklevel=2)
         vectors = cls(read.dim, dtype=datatype)
         vectors.add_vectors(read.words, read.matrix, None if counts is None else {"count": counts})
         vectors.ngrams = read.ngrams

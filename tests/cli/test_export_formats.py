@@ -16,6 +16,7 @@ import w2v as package
 from tests.forks import program
 from w2v.cli import export
 from w2v.evaluation.sets import default_sets
+from w2v.settings.groups import all_settings
 from w2v.vectors import FORMATS, KINDS, load_vectors, save_vectors
 
 from .conftest import WORDS, Run, environment
@@ -26,6 +27,8 @@ TRAINING = ["--dim", "4", "--epochs", "1", "--min-count", "1", "--quiet", "--sam
 
 def test_the_formats_of_the_command_line_are_those_there_are() -> None:
     assert export.FORMATS == KINDS and set(FORMATS.values()) <= set(KINDS)
+    told = all_settings()["output"].help.split()
+    assert {FORMATS.get(word) for word in told if word.startswith(".")} == set(FORMATS.values())
 
 
 @pytest.mark.parametrize("name", [*NAMES, "folder"])

@@ -124,3 +124,18 @@ def test_ctrl_c_saves_measures_and_says_how_to_go_on(corpus, valid, tmp_path):
     assert summary["interrupted"]
     assert summary["validation"]["perplexity"] > 1
     assert (tmp_path / "run" / "model.safetensors").is_file()
+
+
+def test_language_models_that_cannot_go_on_are_not_sent_to_init(w2v, corpus, valid, tmp_path):
+    assert w2v("train", corpus, *SMALL, "--epochs", "1", "--output", "plain").returncode == 0
+    saved = ("--checkpoint-every", "1k", "--output", "saved", "--no-cache")
+    assert w2v("train", corpus, *SMALL, "--epochs", "1", *saved).returncode == 0
+    other_corpus = w2v("train", valid, "--resume", "saved")
+    (tmp_path / corpus).write_text("w1 w2 w3\n" * 50)
+    for refused in (
+        other_corpus,
+        w2v("train", "--resume", "plain", "--epochs", "2"),
+        w2v("train", "--resume", "saved", "--epochs", "2", "--no-cache"),
+    ):
+        assert refused.returncode == 2
+        assert "w2v train:" in refused.stderr and "--init" not in refused.stderr

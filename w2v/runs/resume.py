@@ -71,7 +71,7 @@ def resumed_config(run: Path, chosen: Mapping[str, Any]) -> Config:
         elif settings[name].is_path(value):
             converted = absolute(value)
         if converted != current.get(name):
-            problems.append(_refusal(name, value, current.get(name)))
+            problems.append(_refusal(before, name, value, current.get(name)))
     epochs, before_epochs = config.training.epochs, before.training.epochs
     if epochs < before_epochs:
         less = f"`epochs` {epochs} is less than the {before_epochs} of the run"
@@ -134,9 +134,10 @@ def latest(context: Context) -> Checkpoint | None:
                 f" remove {checkpoints_of(run)[0].parent} to train from the beginning"
             )
         if (summary_of(run) or {}).get("epochs_done"):
+            start = f", or start from its vectors with `init` {run}"
             raise InputError(
                 f"{run} holds a result but no checkpoint (`checkpoint_every`), so it cannot go on;"
-                f" train again, or start from its vectors with `init` {run}"
+                f" train again{start if context.config.only_vectors else ''}"
             )
         reporter.note(f"{run} has no checkpoint yet: training starts from the beginning")
         return None
@@ -208,10 +209,9 @@ def read_again(
     if other := identity.difference(description, identity.describe(store, vocabulary)):
         store.close()
         cause = changed[0] if changed else "the text is another one"
-        raise InputError(
-            f"{run} cannot go on: {cause}: {other}; put the old text back, or train on the new one"
-            f" with `init` {run}"
-        )
+        start = f" with `init` {run}" if context.config.only_vectors else ", a new run"
+        remedy = f"put the old text back, or train on the new one{start}"
+        raise InputError(f"{run} cannot go on: {cause}: {other}; {remedy}")
     return store, vocabulary
 
 
@@ -259,7 +259,8 @@ def _others(damaged: int) -> str:
     return "So is the one before it" if damaged == 1 else f"So are the {damaged} before it"
 
 
-def _refusal(name: str, value: object, old: object) -> str:
+def _refusal(before: Config, name: str, value: object, old: object) -> str:
     if name == "corpus":
-        return "it takes no `corpus` (another text is for `init`)"
+        use = "`init`" if before.only_vectors else "a new run"
+        return f"it takes no `corpus` (another text is for {use})"
     return f"`{name}` {value} cannot be {'given' if old is None else f'changed (it is {old})'}"

@@ -263,7 +263,7 @@ class OutputSettings:
 
     output: str | None = setting(
         None,
-        "a run directory, or only vectors, by extension: .txt .vec .bin .glove .npy",
+        "a run directory, or vectors as .txt .vec .bin .glove .npy .parquet .arrow .safetensors",
         metavar="PATH",
         path="written",
         default_text="CORPUS-MODEL-LOSS in the working directory",

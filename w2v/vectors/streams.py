@@ -21,7 +21,8 @@ from w2v.vectors.text import read_text
 SAVED_OTHERWISE = "save the vectors as word2vec text or binary with the library that wrote it"
 FOREIGN = {
     b"PK\x03\x04": (
-        "is a zip archive, perhaps .npz: unpack it, or save the vectors in word2vec's format"
+        "is a zip archive: unpack it if it is .npz; if w2v.compat.gensim saved it, load it there"
+        " and use save_word2vec_format"
     ),
     b"FiFu": f"is a finalfusion file (.fifu): {SAVED_OTHERWISE} (finalfusion convert)",
     b"SQLite format 3": f"is a database, perhaps .magnitude: {SAVED_OTHERWISE} (pymagnitude)",

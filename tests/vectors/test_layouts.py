@@ -158,6 +158,20 @@ def test_every_number_of_a_line_is_read_or_the_file_refused(fields: list[str]) -
     assert np.array_equal(matrix, np.array(expected, np.float32))
 
 
+@pytest.mark.parametrize("number", ["1", "-2.5", "1e5", ".0", "nan"])
+@pytest.mark.parametrize("gap", [" ", "  ", "\t"])
+def test_only_before_a_tab_may_a_word_in_front_of_commas_end_in_a_number(
+    number: str, gap: str
+) -> None:
+    text = f"b 0.5,.25\nc 0.5,.25\na {number}{gap}1 ,.5\nd 0.5,.25\n".encode()
+    if gap == "\t":
+        vectors = load(text)
+        assert (vectors.words[2], vectors.matrix[2].tolist()) == (f"a {number}", [1.0, 0.5])
+        return
+    with pytest.raises(InputError, match="line 3"):
+        load(text)
+
+
 @pytest.mark.parametrize("line", ["a ;", "a ,", "a , ;", "a 1 , 2", "a 1,2 3\nb 4 ;"])
 def test_marks_between_spaces_are_no_numbers(line: str) -> None:
     dim = len(line.split("\n")[0].split(" ")) - 1

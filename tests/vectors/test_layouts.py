@@ -177,3 +177,13 @@ def test_marks_between_spaces_are_no_numbers(line: str) -> None:
     dim = len(line.split("\n")[0].split(" ")) - 1
     with pytest.raises(InputError):
         load(f"{line.count(chr(10)) + 1} {dim}\n{line}\n".encode())
+
+
+@pytest.mark.parametrize("mark", [" ", "\t", ",", ";"])
+@pytest.mark.parametrize("number", ["1.5f", "0x10", "1_000", "1d5", "-.5x", "\u0661", "--1", "+"])
+def test_a_first_row_with_a_wrong_number_is_not_a_line_of_names(number: str, mark: str) -> None:
+    rows = ["b|0.5", "c|1.5", "d|-2", "e|3"]
+    with pytest.raises(InputError):
+        load("\n".join([f"a|{number}", *rows, ""]).replace("|", mark).encode())
+    named = "\n".join(["term|größe", *rows, ""]).replace("|", mark)
+    assert load(named.encode()).words == ["b", "c", "d", "e"]

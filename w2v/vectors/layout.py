@@ -106,7 +106,7 @@ def decide(lines: Sequence[str], dim: int | None = None) -> tuple[Layout | None,
 
 
 def names_columns(line: str, layout: Layout) -> bool:
-    """Returns whether a first line has the names of the columns: no numbers, or their positions."""
+    """Returns whether a first line has the names of the columns, or their positions."""
     if layout.mark == layout.word_end or layout.quoted:
         try:
             fields = split(line, layout.word_end, layout.quoted)
@@ -119,7 +119,13 @@ def names_columns(line: str, layout: Layout) -> bool:
     if fields[0].lower() in ("", "word", "words", "token", "term") and names in counted:
         return len(fields) == layout.dim + 1
     parts = (part for name in names for part in re.split("[,;]", name))
-    return layout.dim <= len(fields) <= layout.dim + 1 and not any(map(is_number, parts))
+    return layout.dim <= len(fields) <= layout.dim + 1 and all(map(_is_name, parts))
+
+
+def _is_name(field: str) -> bool:
+    """Returns whether a field may be a column's name: it does not even begin like a number."""
+    begun = field.encode("latin-1").decode("utf-8", "replace").lstrip("+-.")[:1]
+    return begun != "" and not begun.isdigit() and not is_number(field)
 
 
 def doubt(lines: Sequence[str], layout: Layout, headed: bool) -> str | None:

@@ -135,6 +135,11 @@ def doubt(lines: Sequence[str], layout: Layout, headed: bool) -> str | None:
     words, half = [word for word, _ in rows], len(rows) / 2
     if _are_decimals(rows, layout):
         return "may have decimal commas, or whole numbers: write 0.5, not 0,5"
+    ends = [split(word, " ")[1:][-1:] for word in words]
+    numbered = [word for word, end in zip(words, ends, strict=True) if is_number("".join(end))]
+    if layout.mark == layout.word_end and not layout.quoted and len(numbered) > half:
+        advice = "use one separator, or put words in quotation marks"
+        return f"has numbers at the ends of its words ({numbered[0][:40]!r}): {advice}"
     counted = [re.match(r"([0-9]+)[ \t;,]", word) for word in words]
     if len(words) > 1 and all(counted):
         numbers = [int(fields[1]) for fields in counted if fields]

@@ -3,6 +3,7 @@ milliseconds. What Python does before, and what an import says or takes, needs a
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import functools
 import gc
@@ -184,8 +185,17 @@ def _server() -> tuple[socket.socket, str]:
         given = theirs.fileno(), listener.fileno()
         command = [sys.executable, "-m", "tests.forks", *map(str, given)]
         nothing = subprocess.DEVNULL
-        subprocess.Popen(command, stdin=nothing, env=environment, cwd=ROOT, pass_fds=given)
+        process = subprocess.Popen(
+            command, stdin=nothing, env=environment, cwd=ROOT, pass_fds=given
+        )
+    atexit.register(_end, ours, process)
     return ours, address
+
+
+def _end(connection: socket.socket, server: subprocess.Popen[bytes]) -> None:
+    connection.close()
+    with suppress(subprocess.TimeoutExpired):
+        server.wait(5)
 
 
 def warm_up() -> None:

@@ -106,6 +106,14 @@ def test_generate_input_errors(
     assert message in done.stderr
 
 
+def test_zero_bytes_in_a_prompt_are_told(w2v: Run, run: str) -> None:
+    prompt = "w1 w2 w3 w1 w2 w3 w1"
+    plain = w2v("generate", run, "-", "--words", "5", stdin=prompt)
+    done = w2v("generate", run, "-", "--words", "5", stdin=prompt.replace(" w3 w1 ", "\0w3 w1 "))
+    assert (plain.stderr, done.returncode, done.stdout) == ("", 0, plain.stdout)
+    assert done.stderr.count("\n") == 1 and "NUL" in done.stderr
+
+
 def test_diverged_parameters_are_a_failure_of_the_run(w2v: Run, run: str, tmp_path: Path) -> None:
     from safetensors.numpy import load_file, save_file
 

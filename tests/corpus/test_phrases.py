@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,10 @@ from tests import forks
 from tests.examples import examples
 from w2v.corpus import neighbours, read_memory, store
 from w2v.corpus.joining import joined
+from w2v.corpus.phrases import score_pairs
+from w2v.corpus.vocabulary import Vocabulary
 from w2v.settings.build import build_config
+from w2v.settings.groups import CorpusSettings
 
 Lines = list[list[str]]
 CORPUS = build_config({"corpus": ("in memory",)}).corpus
@@ -261,3 +265,20 @@ def test_what_is_no_file_of_phrases_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "missing.tsv", Path("/dev/zero")):
         with pytest.raises(w2v.InputError, match="phrases"):
             w2v.train([["a", "b"]] * 10, phrases=path, min_count=1)
+
+
+@pytest.mark.parametrize("scoring", ["word2phrase", "gensim", "npmi"])
+def test_counts_whose_product_exceeds_64_bits(scoring: str) -> None:
+    often, pair, words = 6 << 30, 1 << 30, 1 << 37
+    text = read_memory([["of", "the"]], CorpusSettings())
+    counts = np.array([often, often])
+    text = replace(text, n_words=words, vocabulary=Vocabulary(["of", "the"], counts))
+    one = np.array([1])
+    pairs = neighbours.PairCounts(one - 1, one - 1, one, one * pair, 1)
+    (score,) = score_pairs(text, neighbours.Bridges.of(text, frozenset()), pairs, 5, scoring)
+    expected = {
+        "word2phrase": (pair - 5) / often / often * words,
+        "gensim": (pair - 5) / often / often * 3,
+        "npmi": math.log(pair / often / often * words) / math.log(words / pair),
+    }
+    assert score == pytest.approx(expected[scoring], rel=1e-5)

@@ -70,6 +70,14 @@ def test_similarity_set():
     assert (found.skipped, found.headed) == (2, True)
 
 
+@pytest.mark.parametrize("score", ["1e400", "-inf", "nan", "-", "?", "1,5", "1.2.3"])
+@pytest.mark.parametrize("mark", ["\t", ";", " "])
+def test_a_first_pair_without_a_finite_score_is_no_line_of_names(score, mark):
+    lines = [("a", "b", score), ("c", "d", "1.5"), ("e", "f", "2"), ("g", "h", "7.25")]
+    found = similarities("\n".join(map(mark.join, lines)))
+    assert (found.skipped, found.headed) == (1, False) or found.pairs[0] == ("a", "b", 1.5)
+
+
 def test_a_first_line_of_four_columns_does_not_decide():
     assert len(similarities("w1 w2 s extra\na b 1\nc d 2\n").pairs) == 2
 

@@ -170,3 +170,15 @@ def test_checkpoints_of_another_engine_do_not_fit(train, zipf_lines, monkeypatch
         match=r"the checkpoint run/checkpoints/step-\d+ does not fit this run: the state",
     ):
         go_on()
+
+
+def test_a_language_model_is_not_sent_to_start_from_its_vectors(train, zipf_lines):
+    words, lm = Path("words.txt"), {"model": "lm", "arch": "lbl", "context": 2}
+    words.write_text("w1\nw2\nw3\n")
+    train(zipf_lines, output="bare", **lm)
+    train(zipf_lines, output="run", checkpoint_every="0.5k", vocab=str(words), **lm)
+    words.write_text("w1\nw2\nw4\n")
+    for name, why in (("bare", "no checkpoint"), ("run", "the vocabulary of the same text")):
+        with pytest.raises(InputError, match=f"{name} .*{why}") as refused:
+            go_on(name, epochs=9)
+        assert "init" not in str(refused.value)

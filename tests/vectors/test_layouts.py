@@ -5,6 +5,7 @@ import csv
 import io
 import re
 import tempfile
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from tests.examples import examples
 from w2v.errors import InputError
+from w2v.system.fields import is_number
 from w2v.vectors import WordVectors, load_vectors
 
 BLANK = st.sampled_from([" ", "  ", "   ", " \t"])
@@ -154,8 +156,23 @@ def test_every_number_of_a_line_is_read_or_the_file_refused(fields: list[str]) -
         matrix = load(f"{len(pairs)} 2\n{lines}".encode()).matrix
     except InputError:
         return
-    expected = [[float(field) for field in re.split("[ ,;]+", pair) if field] for pair in pairs]
+    numbers = (takewhile(is_number, re.split("[ ,;]+", pair.strip(" ,;"))[::-1]) for pair in pairs)
+    expected = [[float(number) for number in row][::-1] for row in numbers]
     assert np.array_equal(matrix, np.array(expected, np.float32))
+
+
+@pytest.mark.parametrize("number", ["1", "-2.5", "1e5", ".0", "nan"])
+@pytest.mark.parametrize("gap", [" ", "  ", "\t"])
+def test_only_before_a_tab_may_a_word_in_front_of_commas_end_in_a_number(
+    number: str, gap: str
+) -> None:
+    text = f"b 0.5,.25\nc 0.5,.25\na {number}{gap}1 ,.5\nd 0.5,.25\n".encode()
+    if gap == "\t":
+        vectors = load(text)
+        assert (vectors.words[2], vectors.matrix[2].tolist()) == (f"a {number}", [1.0, 0.5])
+        return
+    with pytest.raises(InputError, match="line 3"):
+        load(text)
 
 
 @pytest.mark.parametrize("line", ["a ;", "a ,", "a , ;", "a 1 , 2", "a 1,2 3\nb 4 ;"])
@@ -163,3 +180,27 @@ def test_marks_between_spaces_are_no_numbers(line: str) -> None:
     dim = len(line.split("\n")[0].split(" ")) - 1
     with pytest.raises(InputError):
         load(f"{line.count(chr(10)) + 1} {dim}\n{line}\n".encode())
+
+
+@pytest.mark.parametrize("mark", [" ", "\t", ",", ";"])
+@pytest.mark.parametrize("number", ["1.5f", "0x10", "1_000", "1d5", "-.5x", "\u0661", "--1", "+"])
+def test_a_first_row_with_a_wrong_number_is_not_a_line_of_names(number: str, mark: str) -> None:
+    rows = ["b|0.5", "c|1.5", "d|-2", "e|3"]
+    with pytest.raises(InputError):
+        load("\n".join([f"a|{number}", *rows, ""]).replace("|", mark).encode())
+    named = "\n".join(["term|größe", *rows, ""]).replace("|", mark)
+    assert load(named.encode()).words == ["b", "c", "d", "e"]
+
+
+@pytest.mark.parametrize("mark", [",", ";"])
+def test_two_separators_in_all_lines_are_refused(mark: str) -> None:
+    rows = [f"w{i} 0.5{mark}{i}.25\n" for i in range(9)]
+    spaced = [row.replace(mark, f"{mark} 1{mark}") for row in rows]
+    for lines in (rows, spaced):
+        try:
+            vectors = load("".join(lines).encode())
+        except InputError:
+            continue
+        assert mark == "," and vectors.dim == 2 + (lines is spaced)
+    quoted = "".join(f'"{row}'.replace(mark, f'"{mark}', 1) for row in rows)
+    assert load(quoted.encode()).words[3] == "w3 0.5"

@@ -94,6 +94,8 @@ def _prompt_text(prompt: str | None) -> str:
     if prompt != "-":
         return prompt or ""
     use, remedy = "PROMPT - reads the prompt from", "give it as an argument, or pipe it in"
+    from w2v.corpus.reading import Notices  # imports NumPy
+
     data = open_stdin(use, remedy, typed=True).read(LONGEST_PROMPT + 1)
     if len(data) > LONGEST_PROMPT:
         raise InputError(f"the prompt on stdin has more than {LONGEST_PROMPT:,} bytes; shorten it")
@@ -104,4 +106,6 @@ def _prompt_text(prompt: str | None) -> str:
         raise InputError("the prompt on standard input is not UTF-8; correct it") from None
     if not text.strip():
         raise InputError("the prompt on stdin is empty; leave out PROMPT to begin without one")
+    for sentence in Notices(nul=data.count(0)).sentences():
+        say(f"warning: {sentence}")
     return text.removesuffix("\n")

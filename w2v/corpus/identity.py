@@ -54,15 +54,18 @@ def check_description(description: object) -> Mapping[str, Any]:
 
 
 def difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
-    """Returns a phrase naming the first difference between two descriptions, or None."""
-    nouns = {"words": "words", "lines": "lines", "vocabulary": "words in the vocabulary"}
-    for name, noun in nouns.items():
+    """Returns a clause about the first difference between two descriptions, or None."""
+    for name in ("words", "lines"):
         if then[name] != now[name]:
-            return f"{then[name]:,} {noun} then, {now[name]:,} now"
+            return f"the text is another one: {then[name]:,} {name} then, {now[name]:,} now"
     if then["ids"] != now["ids"]:
-        return "the same number of words, but different words or a different order"
+        same = "the same number of words, but different words or a different order"
+        return f"the text is another one: {same}"
+    if then["vocabulary"] != now["vocabulary"]:
+        sizes = f"{then['vocabulary']:,} words then, {now['vocabulary']:,} now"
+        return f"the vocabulary of the same text is another one: {sizes}"
     if then["vocabulary_sha256"] != now["vocabulary_sha256"]:
-        return "different words in the vocabulary"
+        return "the vocabulary of the same text has different words"
     return None
 
 

@@ -94,7 +94,7 @@ def score_pairs(
         return scores * single(store.n_words)
     if scoring == "gensim":
         distinct = int((bridges.digits[:-1] == 0).sum()) + pairs.distinct
-        share_of = (pairs.counts - min_count) / (first * second).astype(float)
+        share_of = (pairs.counts - min_count) / (first.astype(float) * second)
         return np.asarray(share_of * distinct)
     chance = (first / store.n_words) * (second / store.n_words)
     share = pairs.counts / store.n_words

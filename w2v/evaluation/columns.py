@@ -50,6 +50,11 @@ class Columns(NamedTuple):
         score = _score(row[self.score], self.comma)
         return (first, second, score) if first and second and score is not None else None
 
+    def are_named(self, line: str) -> bool:
+        """Returns whether a line may hold the column names: that of the score is a word."""
+        name = "".join(_cells(line, self.mark, self.quoted)[self.score :][:1])
+        return any(map(str.isalpha, name)) and not is_number(name)
+
 
 def find_columns(lines: Sequence[str], source: str) -> Columns | None:
     """Returns the columns for the separator that fits most lines; None if that is less than half of

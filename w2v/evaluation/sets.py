@@ -196,7 +196,7 @@ def _similarities(text: str, name: str, columns: Columns) -> SimilaritySet:
         if pair is not None:
             pairs.append(pair)
         elif not line.text.startswith("#"):
-            headed = headed or not (pairs or skipped)
+            headed = headed or (not (pairs or skipped) and columns.are_named(line.text))
             skipped += 1
     return SimilaritySet(name, tuple(pairs), skipped, headed)
 

@@ -134,10 +134,9 @@ def latest(context: Context) -> Checkpoint | None:
                 f" remove {checkpoints_of(run)[0].parent} to train from the beginning"
             )
         if (summary_of(run) or {}).get("epochs_done"):
-            start = f", or start from its vectors with `init` {run}"
             raise InputError(
                 f"{run} holds a result but no checkpoint (`checkpoint_every`), so it cannot go on;"
-                f" train again{start if context.config.only_vectors else ''}"
+                f" train again{_or_from_vectors(context)}"
             )
         reporter.note(f"{run} has no checkpoint yet: training starts from the beginning")
         return None
@@ -208,10 +207,9 @@ def read_again(
     store, vocabulary = vocabulary_of(store)
     if other := identity.difference(description, identity.describe(store, vocabulary)):
         store.close()
-        cause = changed[0] if changed else "the text is another one"
-        start = f" with `init` {run}" if context.config.only_vectors else ", a new run"
-        remedy = f"put the old text back, or train on the new one{start}"
-        raise InputError(f"{run} cannot go on: {cause}: {other}; {remedy}")
+        cause = f"{changed[0]}: " if changed else ""
+        remedy = f"put back what it was trained on, or train again{_or_from_vectors(context)}"
+        raise InputError(f"{run} cannot go on: {cause}{other}; {remedy}")
     return store, vocabulary
 
 
@@ -250,6 +248,12 @@ def put_back(state: RunState, checkpoint: Checkpoint) -> TrainingResult:
 
 def _misfit(checkpoint: Checkpoint, why: str) -> InputError:
     return InputError(f"the checkpoint {checkpoint.path} does not fit this run: {why}")
+
+
+def _or_from_vectors(context: Context) -> str:
+    """Returns the other remedy of a run of word vectors; those of language models have none."""
+    vectors = context.config.only_vectors
+    return f", or start from its vectors with `init` {context.resume}" if vectors else ""
 
 
 def _others(damaged: int) -> str:

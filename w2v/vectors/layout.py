@@ -7,10 +7,10 @@ The whole file has one layout, the one that fits most of its first lines:
     word,0.1,0.2     commas or semicolons; "quoted" fields as spreadsheets write them
 
 A first line `V D` (number of words, dimension) or of column names is optional. Every other line has
-the same number of numbers. In a file separated by spaces, a word may itself contain spaces (GloVe
-has `. . .`), but must not end in a number, and not all words may contain spaces. Before a tab or a
-comma, the word is the whole first field. A file that does not fit is rejected, and so is one that
-is ambiguous: decimal commas, a column before the words, a matrix without words.
+the same number of numbers. A word that ends at a space may contain spaces (GloVe has `. . .`), but
+must not end in a number, and not all words may contain spaces. Before a tab or a comma, the word is
+the whole first field. A file that does not fit is rejected, and so is one that is ambiguous:
+decimal commas, a column before the words, a matrix without words.
 """
 
 from __future__ import annotations
@@ -66,32 +66,47 @@ def cut(line: str, layout: Layout) -> tuple[str, list[str]] | None:
             return None
     else:
         first, *numbers = split(line.rstrip(BLANKS + mark), mark)
-        word, blank, number = first.replace("\t", " ").strip(" ").rpartition(" ")
-        numbers = [number, *numbers] if numbers and blank else []
-        word = word.strip(BLANKS)
+        word, number = word_and_number(first)
+        numbers = [number, *numbers] if numbers and number else []
     return (word, numbers) if all(map(is_number, numbers)) else None
+
+
+def word_and_number(field: str) -> tuple[str, str]:
+    """Splits what is before the first comma of a line whose word ends at a space or a tab. Both are
+    empty if there is no space or tab, or if a word that ends at a space would end in a number."""
+    field = field.strip(BLANKS)
+    number = field.replace("\t", " ").rpartition(" ")[2]
+    before = field[: len(field) - len(number)]
+    word = before.rstrip(BLANKS)
+    *others, last = split(word, " ") or [""]
+    if not word or (others and is_number(last) and "\t" not in before[len(word) :]):
+        return "", ""
+    return word.replace("\t", " "), number
 
 
 def decide(lines: Sequence[str], dim: int | None = None) -> tuple[Layout | None, int]:
     """Returns the layout that fits most lines, and how many it fits; None if no layout fits half of
     them. `dim` is the number of numbers per line, if known."""
-    best, most = None, (0, 0)
+    best, most = None, (False, 0, 0)
     for mark, word_end in FORMS:
         if not any((word_end if mark == " " else mark) in line for line in lines):
             continue
         quoted = word_end != " " and quotes(lines, word_end)
         form = Layout(0, mark, word_end, quoted)
-        counts = [len(fields[1]) if (fields := cut(line, form)) else 0 for line in lines]
-        positive = [count for count in counts if count]
+        rows = [fields[1] for line in lines if (fields := cut(line, form)) and fields[1]]
+        positive = list(map(len, rows))
         most_common = dim or max(positive, key=lambda n: (positive.count(n), n), default=0)
         fits = positive.count(most_common)
-        if (fits, most_common) > most:
-            best, most = form._replace(dim=most_common), (fits, most_common)
-    return (best, most[0]) if 2 * most[0] >= len(lines) else (None, most[0])
+        # words may end in a whole number before a comma, but not most of them in 0.5
+        fractions = sum(not numbers[0].isdigit() for numbers in rows)
+        surely = mark != word_end == " " and 2 * fractions > len(lines)
+        if (surely, fits, most_common) > most:
+            best, most = form._replace(dim=most_common), (surely, fits, most_common)
+    return (best, most[1]) if 2 * most[1] >= len(lines) else (None, most[1])
 
 
 def names_columns(line: str, layout: Layout) -> bool:
-    """Returns whether a first line has the names of the columns: no numbers, or their positions."""
+    """Returns whether a first line has the names of the columns, or their positions."""
     if layout.mark == layout.word_end or layout.quoted:
         try:
             fields = split(line, layout.word_end, layout.quoted)
@@ -104,7 +119,13 @@ def names_columns(line: str, layout: Layout) -> bool:
     if fields[0].lower() in ("", "word", "words", "token", "term") and names in counted:
         return len(fields) == layout.dim + 1
     parts = (part for name in names for part in re.split("[,;]", name))
-    return layout.dim <= len(fields) <= layout.dim + 1 and not any(map(is_number, parts))
+    return layout.dim <= len(fields) <= layout.dim + 1 and all(map(_is_name, parts))
+
+
+def _is_name(field: str) -> bool:
+    """Returns whether a field may be a column's name: it does not even begin like a number."""
+    begun = field.encode("latin-1").decode("utf-8", "replace").lstrip("+-.")[:1]
+    return begun != "" and not begun.isdigit() and not is_number(field)
 
 
 def doubt(lines: Sequence[str], layout: Layout, headed: bool) -> str | None:
@@ -114,6 +135,11 @@ def doubt(lines: Sequence[str], layout: Layout, headed: bool) -> str | None:
     words, half = [word for word, _ in rows], len(rows) / 2
     if _are_decimals(rows, layout):
         return "may have decimal commas, or whole numbers: write 0.5, not 0,5"
+    ends = [split(word, " ")[1:][-1:] for word in words]
+    numbered = [word for word, end in zip(words, ends, strict=True) if is_number("".join(end))]
+    if layout.mark == layout.word_end and not layout.quoted and len(numbered) > half:
+        advice = "use one separator, or put words in quotation marks"
+        return f"has numbers at the ends of its words ({numbered[0][:40]!r}): {advice}"
     counted = [re.match(r"([0-9]+)[ \t;,]", word) for word in words]
     if len(words) > 1 and all(counted):
         numbers = [int(fields[1]) for fields in counted if fields]

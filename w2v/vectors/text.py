@@ -27,7 +27,7 @@ from w2v.vectors.content import (
     damaged,
     words_to_read,
 )
-from w2v.vectors.layout import Layout, cut
+from w2v.vectors.layout import Layout, cut, word_and_number
 
 WRITE_ROWS = 4096
 NUMBER_BYTES = NUMBER_CHARACTERS.encode() + b" \t\n"
@@ -165,9 +165,8 @@ class _Lines:
                 word = first.strip(b" \t")
             else:
                 head, *others = line.rsplit(separator, dim - 1)
-                parts = head.replace(b"\t", b" ").strip(b" ").rpartition(b" ")
-                word, values = parts[0].strip(b" "), separator.join([parts[2], *others])
-                values = values if parts[1] else b""
+                word, number = (part.encode("latin-1") for part in word_and_number(_text(head)))
+                values = separator.join([number, *others]) if number else b""
             if not quoted and (values.count(separator) != dim - 1 or not values):
                 self._refuse(block, [i])
             words.append(word)
@@ -188,11 +187,12 @@ class _Lines:
         fields, dim = cut(line.decode("latin-1"), self._layout), self._layout.dim
         line_n = f"line {self._n + i}"
         raw_fields = re.split(r"[ \t,;]+", line.strip().decode("utf-8", "replace"))[1:]
-        if fields is None or len(fields[1]) < dim <= len(raw_fields):
-            wrong = next((field for field in reversed(raw_fields) if not is_number(field)), "")
+        wrong = next((field for field in reversed(raw_fields) if not is_number(field)), "")
+        if wrong and (fields is None or len(fields[1]) < dim <= len(raw_fields)):
             raise damaged(self._name, f"{line_n} has {shown(wrong, 40)} in place of a number")
-        if refuse or len(fields[1]) != dim:
-            problem = f"has {len(fields[1])} numbers after the word, but {self._claim} {dim}"
+        numbers = raw_fields if fields is None else fields[1]
+        if fields is None or refuse or len(numbers) != dim:
+            problem = f"has {len(numbers)} numbers after the word, but {self._claim} {dim}"
             raise damaged(self._name, f"{line_n} {problem}")
         return fields[0].encode("latin-1"), fields[1]
 

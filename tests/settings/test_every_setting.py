@@ -140,7 +140,8 @@ def exactly(value: Any) -> Fraction:
     if isinstance(value, str):
         match = re.fullmatch("([0-9]+) ?([kMG])", value.strip())
         units = {"k": 10**3, "M": 10**6, "G": 10**9}
-        return Fraction(int(match[1]) * units[match[2]]) if match else Fraction(value.strip())
+        plain_value = re.sub("(?<=[0-9])_(?=[0-9])", "", value.strip())  # for Python 3.10
+        return Fraction(int(match[1]) * units[match[2]]) if match else Fraction(plain_value)
     if isinstance(value, (bool, np.bool_)) or getattr(value, "ndim", 0):
         raise TypeError
     return Fraction(value.item() if hasattr(value, "item") else value)

@@ -29,7 +29,7 @@ from w2v.kernels.gpu.outputs import (
 from w2v.kernels.gpu.ring import enter_ring, fill_ring, in_window, leave_ring, word_at
 
 # Arguments that differ from launch to launch. Triton must not compile a kernel for each value.
-VARYING = ("n", "first", "last", "targets_each", "vocabulary", "lr", "seed")
+VARYING = ("n", "first", "last", "targets_each", "vocabulary", "tiles", "lr", "seed")
 
 
 class WindowArrays(NamedTuple):
@@ -69,11 +69,14 @@ class NoiseArrays(NamedTuple):
 
 @triton.jit(do_not_specialize=VARYING)
 def train_runs(
-    text, n, first, last, targets_each, inputs, nodes, tree, outputs, noise, vocabulary, scratch,
-    tally, lr, seed: tl.int64, shape: tl.constexpr,
+    text, n, first, last, targets_each, inputs, nodes, tree, outputs, noise, vocabulary, tiles,
+    scratch, tally, lr, seed: tl.int64, shape: tl.constexpr,
 ):  # fmt: skip
     """Program p trains the targets from first + p · targets_each up to the next program's first
-    target or `last`. Adds (summed loss in nats, number of predictions) to tally [2] float64."""
+    target or `last`. Adds (summed loss in nats, number of predictions) to tally [2] float64.
+
+    tiles: `shape.tiles`, as a number that the compiler does not know: otherwise it unrolls the
+    loops over tiles, for which there are not enough registers."""
     begin = first + tl.program_id(0) * targets_each
     end = tl.minimum(begin + targets_each, last)
     X = fill_ring(inputs, text.words, n, begin, scratch, shape)
@@ -113,8 +116,8 @@ def train_runs(
                 )
             else:
                 dH, sums = train_noise_tiles(
-                    dH, sums, H, active, target, i - first, outputs, noise, sampler, scratch, lr,
-                    shape,
+                    dH, sums, H, active, target, i - first, tiles, outputs, noise, sampler,
+                    scratch, lr, shape,
                 )  # fmt: skip
         target = next_target
         if shape.updates:

@@ -89,7 +89,7 @@ def train_windows(
         DampedTable(parameters.input, damping.input), DampedTable(parameters.path, damping.path),
         PathArrays(selection.starts, selection.steps),
         DampedTable(parameters.noise, damping.noise), noise,
-        len(damping.input), scratch, tally, lr, _signed(int(seed)), shape,
+        len(damping.input), shape.tiles, scratch, tally, lr, _signed(int(seed)), shape,
         num_warps=tuning.warps, maxnreg=registers_of(*tuning), num_stages=1,
     )  # fmt: skip
     return tally

@@ -49,7 +49,9 @@ def train_path(dH, sums, H, active, path, table, tree, lr, shape: tl.constexpr):
     """
     columns = inside_row(shape)
     start, length = path
-    for first in range(0, length, shape.tile):
+    # Most paths take one tile: what the compiler would keep in registers for all tiles is not
+    # worth them.
+    for first in tl.range(0, length, shape.tile, disable_licm=True):
         k = first + tl.arange(0, shape.tile)
         used = k < length
         step = tl.load(tree.steps + start + k, mask=used, other=0)
@@ -86,9 +88,9 @@ def train_noise(dH, sums, H, active, target, drawn, table, noise, lr, shape: tl.
 
 @triton.jit
 def train_noise_tiles(
-    dH, sums, H, active, target, i, table, noise, sampler, scratch, lr, shape: tl.constexpr
+    dH, sums, H, active, target, i, tiles, table, noise, sampler, scratch, lr, shape: tl.constexpr
 ):
-    """As `train_noise`, for noise words that take several tiles, which it draws for target number
+    """As `train_noise`, for noise words that take `tiles` tiles, which it draws for target number
     i. It keeps residuals [tiles, hidden, tile] in the program's part of `scratch`, after what
     `w2v.kernels.gpu.ring` keeps there."""
     columns = inside_row(shape)
@@ -98,7 +100,7 @@ def train_noise_tiles(
     target_score = tl.full([shape.hidden], 0, tl.float32)
     total = tl.full([shape.hidden], 0, tl.float32)
     tl.debug_barrier()
-    for tile in range(shape.tiles):
+    for tile in range(tiles):
         drawn = draw_noise_tile(i, tile, sampler, shape)
         word, used, labels = scored_words(target, drawn, tile, shape)
         Y, s = score_words(H, word, used, table, noise, shape)
@@ -118,7 +120,7 @@ def train_noise_tiles(
         sums = add_losses(sums, tl.where(once, tl.log(total)[:, None], 0.0))
     if shape.updates:
         tl.debug_barrier()
-        for tile in range(shape.tiles):
+        for tile in range(tiles):
             drawn = draw_noise_tile(i, tile, sampler, shape)
             word, used, labels = scored_words(target, drawn, tile, shape)
             Y = read(row_addresses(table, word[:, None], shape), used[:, None] & columns)
@@ -127,7 +129,7 @@ def train_noise_tiles(
                 g = softmax_residuals(g, total, labels, active[:, None] & used[None, :])
             dH += hidden_gradient(g * lr, Y, shape)
         tl.debug_barrier()
-        for tile in range(shape.tiles):
+        for tile in range(tiles):
             drawn = draw_noise_tile(i, tile, sampler, shape)
             word, used, labels = scored_words(target, drawn, tile, shape)
             g = tl.load(own + tile * size)

@@ -25,7 +25,7 @@ def scores(H, Y, shape: tl.constexpr):
 def hidden_gradient(g, Y, shape: tl.constexpr):
     """Returns g · Y [hidden, width]."""
     if shape.cbow:
-        change = tl.sum(tl.trans(g) * Y, 0, keep_dims=True)
+        change = tl.sum(column(g, shape) * Y, 0, keep_dims=True)
     else:
         change = tl.dot(g, Y, input_precision=shape.precision)
         # Without this `where`, which changes no value, Triton would let the matrix units add the
@@ -38,7 +38,18 @@ def hidden_gradient(g, Y, shape: tl.constexpr):
 def output_gradient(g, H, shape: tl.constexpr):
     """Returns gᵀ · H [tile, width]."""
     if shape.cbow:
-        change = tl.trans(g) * H
+        change = column(g, shape) * H
     else:
         change = tl.dot(tl.trans(g), H, input_precision=shape.precision)
     return change
+
+
+@triton.jit
+def column(g, shape: tl.constexpr):
+    """Returns gᵀ [tile, 1] of CBOW."""
+    if shape.cross_entropy and shape.tiles == 1:
+        # Triton would write the transpose of such residuals to shared memory `width` times.
+        g = tl.sum(g, 0)[:, None]
+    else:
+        g = tl.trans(g)
+    return g

@@ -77,10 +77,10 @@ def leave_ring(X, table, words, n, position, scratch, shape: tl.constexpr):
 @triton.jit
 def in_window(text, n, i, shape: tl.constexpr):
     """Returns for each slot [ring] whether its position is in the window of target i and in the
-    same sentence."""
+    same sentence. A block's sentence numbers fit into 32 bits, which take one register, not two."""
     position = position_of(tl.arange(0, shape.ring), i - shape.window, shape)
     reach = tl.load(text.reach + i)
     near = (position >= i - reach) & (position <= i + reach) & (position != i)
     near = near & (position >= 0) & (position < n)
-    sentences = tl.load(text.sentences + position, mask=near, other=-1)
-    return near & (sentences == tl.load(text.sentences + i))
+    sentences = tl.load(text.sentences + position, mask=near, other=-1).to(tl.int32)
+    return near & (sentences == tl.load(text.sentences + i).to(tl.int32))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from w2v.corpus.reading import counted
 from w2v.corpus.vocabulary import Vocabulary, load_list
 from w2v.errors import InputError, shown
 
@@ -84,7 +85,8 @@ def lost_text(vocabulary: Vocabulary, settings: CorpusSettings) -> list[str]:
 
         joined = {phrase.word for phrase in load_phrases(settings.phrases)}
         if joined.isdisjoint(vocabulary.words):
-            problem = f"none of the {len(joined):,} phrases of {settings.phrases} is in the text"
+            listed = counted(len(joined), "phrase")
+            problem = f"none of the {listed} in {settings.phrases} is in the text"
             warnings.append(f"{problem}: is it the list for this corpus?")
     return warnings
 

@@ -145,7 +145,8 @@ def draw_noise_tile(i, tile, sampler, shape: tl.constexpr):
     undefined, because the target takes its place (see `scored_words`)."""
     seed, vocabulary, accept, alias = sampler
     k = tile * shape.tile + tl.arange(0, shape.tile)
-    counter = i.to(tl.int64) * shape.negatives + (k - 1)
+    # k by itself, so that the upper half of its 64 bits is 0 and takes no register
+    counter = (i.to(tl.int64) * shape.negatives - 1) + k
     drawn = (k > 0) & (k <= shape.negatives)
     return draw(seed, counter, drawn, vocabulary, accept, alias)
 

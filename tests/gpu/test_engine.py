@@ -234,7 +234,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """A GPU that can be asked for its memory and nothing else."""
     monkeypatch.setattr(w2v.words.gpu, "interprets_triton", lambda: False)
     for module in ("words.gpu", "training.device"):
-        monkeypatch.setattr(f"w2v.{module}.find_device", lambda name: torch.device("cuda", 1))
+        monkeypatch.setattr(f"w2v.{module}.find_device", lambda *given: torch.device("cuda", 1))
     monkeypatch.setattr(w2v.words.gpu, "free_memory", lambda device: 4 << 30)
 
 
@@ -265,7 +265,7 @@ def test_a_compiler_that_fails_is_told_in_a_line(
         TritonEngine.compile(config_of(device="cuda:1"))
     assert str(caught.value) == (
         "the kernels for cuda:1 cannot be compiled (Failed to find C compiler.);"
-        " use `engine` autograd or `device` cpu"
+        " use `engine` autograd, or `engine` hogwild with `device` cpu"
     )
 
 

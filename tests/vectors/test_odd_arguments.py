@@ -70,3 +70,9 @@ def test_matrices_of_other_kinds_are_arrays_of_float32():
         found = WordVectors(["a"], matrix).matrix
         assert type(found) is np.ndarray and found.dtype == np.float32
         assert np.array_equal(found, np.asarray(matrix, float))
+
+
+def test_a_word_that_is_given_twice_is_refused():
+    # it would be its own neighbour, and one of its vectors could not be asked for
+    with pytest.raises(InputError, match="'a' more than once"):
+        WordVectors(["b", "a", "c", "a"], np.eye(4))

@@ -6,6 +6,7 @@ length block by block.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -55,6 +56,9 @@ class WordRows:
         self.words = words if isinstance(words, list) else list(words)
         if not all(issubclass(kind, str) for kind in set(map(type, self.words))):
             raise InputError("`words` must be strings")
+        if len(set(self.words)) < len(self.words):
+            twice = next(word for word, count in Counter(self.words).items() if count > 1)
+            raise InputError(f"`words` has {shown(twice)} more than once; each must be unique")
         self.matrix = matrix
         self.counts = None if counts is None else _checked_counts(counts, len(words))
         self.source = source
@@ -70,8 +74,7 @@ class WordRows:
 
     @cached_property
     def _index_of(self) -> dict[str, int]:
-        # Reversed, so that the first row of a repeated word, its most frequent, wins.
-        return dict(zip(reversed(self.words), range(len(self.words) - 1, -1, -1), strict=True))
+        return {word: row for row, word in enumerate(self.words)}
 
     def index(self, word: str) -> int | None:
         """Returns the word's row, or None."""

@@ -62,21 +62,20 @@ def batches_of_text(
     for raw in batches_of_lines(read):
         if not past:
             raw[0] = checked_start(raw, name, errors)
-        lines = []
-        for number, line in enumerate(raw, past + 1):
-            try:
-                text = line.decode()
-            except UnicodeDecodeError:
-                if errors == "strict":
-                    problem = f"line {number:,} of {name} is not UTF-8"
-                    remedy = "correct it, or use `encoding_errors` replace"
-                    raise InputError(f"{problem}; {remedy}") from None
-                text = line.decode("utf-8", "replace")
-                notices.invalid += text.count("\ufffd") - line.count("\ufffd".encode())
-            notices.nul += line.count(0)
-            lines.append(text.removesuffix("\r"))
-        past += len(lines)
-        yield lines
+        data = b"\n".join(raw)  # decoding a batch at once is faster than line by line
+        try:
+            text = data.decode()
+        except UnicodeDecodeError as error:
+            if errors == "strict":
+                number = past + 1 + data.count(b"\n", 0, error.start)
+                problem = f"line {number:,} of {name} is not UTF-8"
+                remedy = "correct it, or use `encoding_errors` replace"
+                raise InputError(f"{problem}; {remedy}") from None
+            text = data.decode("utf-8", "replace")
+            notices.invalid += text.count("\ufffd") - data.count("\ufffd".encode())
+        notices.nul += data.count(0)
+        past += len(raw)
+        yield [line.removesuffix("\r") for line in text.split("\n")]
 
 
 def checked_start(lines: list[bytes], name: str, errors: str) -> bytes:

@@ -1,11 +1,13 @@
 """Training that starts from a run or a file of vectors: from where each row is taken, and which
 rows stay fixed."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import w2v
 from tests.resumption import StopAfter, go_on
 from tests.trained import DEFAULTS
 from w2v.corpus import Vocabulary
@@ -264,3 +266,22 @@ def test_init_is_part_of_the_configuration(folder):
     config = build_config({"corpus": ("c.txt",), "init": "old", "freeze": "true", **DEFAULTS})
     assert (config.training.engine, config.why_engine) == ("autograd", "`freeze` needs it")
     assert f"init: {folder}/old" in config.to_yaml()
+
+
+def test_the_vocabulary_of_a_run_needs_no_words_of_the_text_to_be_frequent(folder):
+    small = {"dim": 8, "sample": 0, "threads": 1, "epochs": 1, "progress": False}
+    old = w2v.train([" ".join(line) for line in OLD], **small)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*min_count")
+        run = w2v.train(["b x a", "y e x b"], init=old, **small)
+        assert run.vectors.words == old.vectors.words
+        counted = run.summary["words"]
+        assert (counted["trained"], counted["passed_left_out"]) == (4, 3)
+        run = w2v.train(["b x a", "y e x b"], init=old, extend_vocab=True, **small)
+        assert sorted(run.vectors.words) == sorted(old.vectors.words)
+    for given in ({"min_count": 60}, {"max_vocab": 2}):
+        with pytest.warns(UserWarning, match=f"`{next(iter(given))}` .* is not used: `init`"):
+            run = w2v.train([" ".join(line) for line in OLD], init=old, **small, **given)
+        assert run.vectors.words == old.vectors.words
+    run = w2v.train(["b x a", "y e x b"], init=old, extend_vocab=True, min_count=2, **small)
+    assert sorted(run.vectors.words) == sorted([*old.vectors.words, "x"])

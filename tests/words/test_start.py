@@ -232,6 +232,7 @@ def test_what_cannot_be_started_from(train, folder):
     train(OLD, output="old", dim=8)
     (folder / "notes.txt").write_text("hello\n")
     save_vectors(folder / "v.bin", ["a"], np.ones((1, 16), np.float32))
+    save_vectors(folder / "other.bin", ["q"], np.ones((1, 16), np.float32))
     np.save(folder / "nan.npy", np.full((1, 16), np.nan, np.float32))
     (folder / "nan.vocab.tsv").write_text("a\n")
     for settings, message in [
@@ -243,6 +244,7 @@ def test_what_cannot_be_started_from(train, folder):
             r"`extend_vocab` needs the vocabulary of a run, but `init` v.bin",
         ),
         ({"init": "nan.npy"}, r"`init` nan.npy holds NaN"),
+        ({"init": "other.bin"}, r"`init` other.bin has none of the 5 words"),
         ({"freeze": "true"}, r"`freeze` needs `init`"),
         (
             {"init": "v.bin", "freeze": "true", "engine": "hogwild"},

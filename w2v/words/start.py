@@ -168,6 +168,9 @@ def start_from(context: Context, store: TokenStore) -> tuple[TokenStore, Vocabul
         store = renumbered(store, vocabulary)
     row_of = {word: row for row, word in reversed(list(enumerate(earlier.words)))}
     pairs = [(new, row_of[word]) for new, word in enumerate(vocabulary.words) if word in row_of]
+    if not pairs:
+        problem = f"has none of the {len(vocabulary):,} words to be trained"
+        raise InputError(f"`init` {earlier.name} {problem}: give vectors of the text's words")
     known, source = np.array(pairs, np.int64).reshape(-1, 2).T
     moved = vocabulary is not old
     start = Start(earlier, known, source, len(vocabulary), moved, config.start.freeze)

@@ -122,3 +122,9 @@ def test_a_recipe_and_keywords(corpus: Path) -> None:
     )
     run = w2v.train(config=Path("recipe.yaml"), dim=6, progress=False)
     assert (run.summary["dim"], run.summary["epochs"]) == (6, 1)
+
+
+def test_a_tokenizer_for_lists_of_tokens_is_refused() -> None:
+    for corpus in (TOKENS, NUMBERS):
+        with pytest.raises(w2v.InputError, match="leave out `tokenizer`"):
+            w2v.train(corpus, tokenizer="words", **SMALL)

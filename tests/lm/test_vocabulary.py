@@ -159,3 +159,14 @@ def test_words_of_a_tokenizer_file_are_known_as_they_are(tmp_path: Path) -> None
     model = w2v.train(TEXT.split("\n"), model="lm", epochs=1, progress=False, **given).model
     assert any(token.startswith("Ġ") for token in model.tokens)
     assert model.unknown_words(TEXT.split("\n")[0]) == []
+
+
+def test_subwords_leave_out_no_word_of_the_text() -> None:
+    settings = {"model": "lm", "subwords": 260, "dim": 8, "layers": 1, "bptt": 4, "batch_size": 2}
+    settings |= {"epochs": 1, "threads": 1, "progress": False}
+    plain = w2v.train(TEXT.splitlines(), **settings)
+    for given in ({"min_count": 50}, {"max_vocab": 1}):
+        with pytest.warns(UserWarning, match=f"`{next(iter(given))}` is not used") as told:
+            run = w2v.train(TEXT.splitlines(), **settings, **given)
+        assert not any("are left out" in str(each.message) for each in told)
+        assert np.array_equal(run.vectors.matrix, plain.vectors.matrix)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import yaml
 
 from tests.resumption import StopAfter, Told, go_on, vectors
 from w2v.errors import RunError
+from w2v.runs.checkpoint import save_checkpoint
 
 TEXT = [["a", "b", "c", "d"], ["b", "a"], ["c", "e", "a", "b"]] * 40
 
@@ -92,3 +94,19 @@ def test_what_is_lost_when_a_run_keeps_no_checkpoint(train, folder):
         assert len(warned) == lost and all(line.startswith("warning") for line in warned)
         assert all("`checkpoint_every`" in line for line in warned)
     assert vectors("new")
+
+
+@pytest.mark.parametrize("every", ["1G", "100h", "1k"])
+def test_every_epoch_ends_with_a_checkpoint_however_slowly_they_are_written(
+    train, folder, monkeypatch, every
+):
+    def slow(*arguments):
+        time.sleep(0.05)
+        return save_checkpoint(*arguments)
+
+    monkeypatch.setattr("w2v.runs.checkpointer.save_checkpoint", slow)
+    trained = train(TEXT, output="run", epochs=5, checkpoint_every=every, keep=100)
+    steps = {int(path.name.removeprefix("step-")) for path in Path("run/checkpoints").iterdir()}
+    per_epoch = max(steps) // 5
+    assert trained.summary.epochs_done == 5
+    assert steps >= {per_epoch * epoch for epoch in range(1, 6)}

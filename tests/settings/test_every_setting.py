@@ -249,3 +249,6 @@ def test_what_has_no_effect_is_said() -> None:
                 assert given or unchanged
     said = outcome({"overwrite": True})
     assert isinstance(said, Config) and "`overwrite` is not used without `output`" in said.notes[0]
+    said = outcome({"exchange_words": 1000})
+    assert isinstance(said, Config)
+    assert "`exchange_words` is not used by a single process" in said.notes[0]

@@ -1,11 +1,13 @@
 """Training that starts from a run or a file of vectors: from where each row is taken, and which
 rows stay fixed."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import w2v
 from tests.resumption import StopAfter, go_on
 from tests.trained import DEFAULTS
 from w2v.corpus import Vocabulary
@@ -230,6 +232,7 @@ def test_what_cannot_be_started_from(train, folder):
     train(OLD, output="old", dim=8)
     (folder / "notes.txt").write_text("hello\n")
     save_vectors(folder / "v.bin", ["a"], np.ones((1, 16), np.float32))
+    save_vectors(folder / "other.bin", ["q"], np.ones((1, 16), np.float32))
     np.save(folder / "nan.npy", np.full((1, 16), np.nan, np.float32))
     (folder / "nan.vocab.tsv").write_text("a\n")
     for settings, message in [
@@ -241,6 +244,7 @@ def test_what_cannot_be_started_from(train, folder):
             r"`extend_vocab` needs the vocabulary of a run, but `init` v.bin",
         ),
         ({"init": "nan.npy"}, r"`init` nan.npy holds NaN"),
+        ({"init": "other.bin"}, r"`init` other.bin has none of the 5 words"),
         ({"freeze": "true"}, r"`freeze` needs `init`"),
         (
             {"init": "v.bin", "freeze": "true", "engine": "hogwild"},
@@ -264,3 +268,22 @@ def test_init_is_part_of_the_configuration(folder):
     config = build_config({"corpus": ("c.txt",), "init": "old", "freeze": "true", **DEFAULTS})
     assert (config.training.engine, config.why_engine) == ("autograd", "`freeze` needs it")
     assert f"init: {folder}/old" in config.to_yaml()
+
+
+def test_the_vocabulary_of_a_run_needs_no_words_of_the_text_to_be_frequent(folder):
+    small = {"dim": 8, "sample": 0, "threads": 1, "epochs": 1, "progress": False}
+    old = w2v.train([" ".join(line) for line in OLD], **small)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*min_count")
+        run = w2v.train(["b x a", "y e x b"], init=old, **small)
+        assert run.vectors.words == old.vectors.words
+        counted = run.summary["words"]
+        assert (counted["trained"], counted["passed_left_out"]) == (4, 3)
+        run = w2v.train(["b x a", "y e x b"], init=old, extend_vocab=True, **small)
+        assert sorted(run.vectors.words) == sorted(old.vectors.words)
+    for given in ({"min_count": 60}, {"max_vocab": 2}):
+        with pytest.warns(UserWarning, match=f"`{next(iter(given))}` .* is not used: `init`"):
+            run = w2v.train([" ".join(line) for line in OLD], init=old, **small, **given)
+        assert run.vectors.words == old.vectors.words
+    run = w2v.train(["b x a", "y e x b"], init=old, extend_vocab=True, min_count=2, **small)
+    assert sorted(run.vectors.words) == sorted([*old.vectors.words, "x"])

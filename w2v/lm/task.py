@@ -20,7 +20,7 @@ from w2v.training.report import Words
 from w2v.training.result import Diverged
 from w2v.training.schedule import Blocks, Schedule
 from w2v.training.task import BASE_BYTES, Job, Result, Task, Text, Together, report_if_slow
-from w2v.training.text import read_text, read_validation, words_to_train
+from w2v.training.text import keeping_all_words, read_text, read_validation, words_to_train
 
 
 @dataclass
@@ -46,7 +46,9 @@ class LanguageModelTask(Task):
         else:
             store = read_text(self.context)
             if (path := self.config.corpus.vocab) is None:
-                words_to_train(self.context, store)
+                has_words = not self.config.model.pieces
+                context = self.context if has_words else keeping_all_words(self.context)
+                words_to_train(context, store)
             elif note := listed_vocabulary(path, store.vocabulary)[1]:
                 self.reporter.note(note)
             if (literal := store.vocabulary.index(EOS)) is not None:

@@ -1,5 +1,6 @@
 """Saves a run's state periodically without delaying training: the state is copied while training is
-paused and written by another thread.
+paused and written by another thread. Only at the end of an epoch, which is always saved, training
+waits until an earlier checkpoint is written.
 
 If a checkpoint cannot be written (a full disk), there is one warning; training continues, and older
 checkpoints stay.
@@ -124,9 +125,13 @@ class Checkpointer:
         return True
 
     def on_pause(self, pause: Pause, result: TrainingResult) -> bool:
-        """Starts saving the state, if it is time and the last checkpoint is written."""
-        due = self.save_requested or (self.epoch_ends and pause.epoch_ended is not None)
-        self._begin(due and not self._busy(), pause.blocks_done, result, copy=True)
+        """Starts saving the state at the end of an epoch, or if it is time and the last checkpoint
+        is written."""
+        ended = self.epoch_ends and pause.epoch_ended is not None
+        if ended:
+            self.close()
+        due = ended or (self.save_requested and not self._busy())
+        self._begin(due, pause.blocks_done, result, copy=True)
         return False
 
     def state(self) -> dict[str, Any]:

@@ -214,14 +214,16 @@ def _notes(config: Config, loss: LossEntry, given: _Given) -> list[str]:
         notes += given.note(["overwrite"], "without `output`: a new name is chosen")
     checkpoints, usual = config.checkpoints, groups.CheckpointSettings
     none_saved = checkpoints.checkpoint_every is None and checkpoints.keep != usual.keep
-    if none_saved and rank_or_single().size == 1:  # several ranks always save checkpoints
+    alone = rank_or_single().size == 1
+    if none_saved and alone:  # several ranks always save checkpoints
         notes += given.note(["keep"], "without `checkpoint_every`")
     if config.corpus.vocab is not None:
         notes += given.note(groups.CHOOSE_WORDS, "with `vocab`, which lists the words to keep")
     if config.only_vectors and not config.model.ngram_lengths:
         notes += given.note(["buckets"], "without `subwords`")
-    if engine != HOGWILD and config.training.exchange_words:
-        notes += given.note(groups.HOGWILD_ONLY, f"by the {engine} engine")
+    if config.training.exchange_words and (alone or engine != HOGWILD):
+        why = "by a single process" if engine == HOGWILD else f"by the {engine} engine"
+        notes += given.note(groups.HOGWILD_ONLY, why)
     if engine in FUSED and "batch_size" in given.values:
         notes += given.note(["batch_size"], f"by the {engine} engine (add `engine` autograd)")
     if engine not in FUSED and config.training.deterministic:

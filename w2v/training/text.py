@@ -59,6 +59,13 @@ def words_to_train(context: Context, store: TokenStore) -> tuple[TokenStore, Voc
         raise
 
 
+def keeping_all_words(context: Context) -> Context:
+    """Returns the context with settings that leave out no word, for runs whose vocabulary does not
+    depend on them."""
+    corpus = replace(context.config.corpus, min_count=1, max_vocab=0)
+    return replace(context, config=replace(context.config, corpus=corpus))
+
+
 def _words_to_train(context: Context, store: TokenStore) -> tuple[TokenStore, Vocabulary]:
     full, settings = store.vocabulary, context.config.corpus
     if settings.vocab is not None:

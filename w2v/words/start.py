@@ -26,13 +26,17 @@ from w2v.corpus import TokenStore, Vocabulary
 from w2v.corpus.identity import digest
 from w2v.corpus.ngrams import Ngrams
 from w2v.corpus.renumber import renumbered
+from w2v.corpus.selection import lost_text
 from w2v.errors import InputError
 from w2v.losses.table import LOSSES
 from w2v.runs.checkpoint import all_finite, newest_checkpoint
 from w2v.settings.build import build_config
 from w2v.settings.config import Config
+from w2v.settings.groups import CHOOSE_WORDS, CorpusSettings
 from w2v.training.engine import WordEngine
 from w2v.training.report import Reporter
+from w2v.training.task import Context
+from w2v.training.text import keeping_all_words, words_to_train
 from w2v.vectors import WordVectors, load_vectors
 from w2v.vectors.loading import check_version
 from w2v.words.inputs import BUCKETS, NGRAMS, Inputs, check_buckets, make_inputs, ngrams_of
@@ -150,32 +154,49 @@ def load_earlier(config: Config) -> Earlier:
     return earlier
 
 
-def start_from(
-    config: Config, store: TokenStore, chosen: Vocabulary, reporter: Reporter
-) -> tuple[TokenStore, Vocabulary, Start]:
-    """Returns the text, the vocabulary and the starting rows of a run with `init`. `chosen`: the
-    vocabulary that it would have without."""
+def start_from(context: Context, store: TokenStore) -> tuple[TokenStore, Vocabulary, Start]:
+    """Returns the text, the vocabulary and the starting rows of a run with `init`."""
+    config = context.config
     earlier = load_earlier(config)
-    vocabulary, old = chosen, earlier.vocabulary
-    if old is not None and config.corpus.vocab is not None:
-        message = f"`init` {earlier.name} is a run, which determines the vocabulary"
-        raise InputError(f"{message}: leave out `vocab`, or give a file of vectors")
-    if old is not None:
-        vocabulary = _extended(old, store.vocabulary, chosen) if config.start.extend_vocab else old
-        new = sum(old.index(word) is None for word in chosen.words)
-        if config.start.extend_vocab:
-            message = f"{new:,} new words in addition to the {len(old):,} of {earlier.name}"
-            reporter.note(f"{message}; noise distribution and tree are rebuilt")
-        elif new:
-            message = f"{new:,} words of the text are not in the vocabulary of {earlier.name}"
-            reporter.note(f"{message} and are left out (`extend_vocab` adds them)")
+    if (old := earlier.vocabulary) is None:
+        store, vocabulary = words_to_train(context, store)
+    else:
+        if config.corpus.vocab is not None:
+            message = f"`init` {earlier.name} is a run, which determines the vocabulary"
+            raise InputError(f"{message}: leave out `vocab`, or give a file of vectors")
+        vocabulary = _of_both(old, store.vocabulary, earlier.name, context)
         store = renumbered(store, vocabulary)
     row_of = {word: row for row, word in reversed(list(enumerate(earlier.words)))}
     pairs = [(new, row_of[word]) for new, word in enumerate(vocabulary.words) if word in row_of]
+    if not pairs:
+        problem = f"has none of the {len(vocabulary):,} words to be trained"
+        raise InputError(f"`init` {earlier.name} {problem}: give vectors of the text's words")
     known, source = np.array(pairs, np.int64).reshape(-1, 2).T
     moved = vocabulary is not old
     start = Start(earlier, known, source, len(vocabulary), moved, config.start.freeze)
     return store, vocabulary, start
+
+
+def _of_both(old: Vocabulary, text: Vocabulary, name: str, context: Context) -> Vocabulary:
+    """Returns the vocabulary of the run `name`, with `extend_vocab` also the new words of the text,
+    and reports how many there are. Only these have to occur `min_count` times."""
+    config, reporter = context.config, context.reporter
+    for warning in lost_text(text, keeping_all_words(context).config.corpus):
+        reporter.warn(warning)
+    if config.start.extend_vocab:
+        chosen = text.truncated(config.corpus.min_count, config.corpus.max_vocab)
+        new = sum(word not in old for word in chosen.words)
+        message = f"{new:,} new words in addition to the {len(old):,} of {name}"
+        reporter.note(f"{message}; noise distribution and tree are rebuilt")
+        return _extended(old, text, chosen)
+    for setting in CHOOSE_WORDS:
+        if (value := getattr(config.corpus, setting)) != getattr(CorpusSettings, setting):
+            why = f"is not used: `init` {name} is a run, which determines the vocabulary"
+            reporter.warn(f"`{setting}` {value} {why}")
+    if new := sum(word not in old for word in text.words):
+        message = f"{new:,} words of the text are not in the vocabulary of {name}"
+        reporter.note(f"{message} and are left out (`extend_vocab` adds them)")
+    return old
 
 
 def _ngrams_of(loaded: WordVectors) -> tuple[Ngrams, np.ndarray, np.ndarray] | None:

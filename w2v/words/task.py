@@ -85,9 +85,10 @@ class WordsTask(Task):
             store, vocabulary = read_again(self.context, earlier, self._resumed_vocabulary)
         else:
             store = read_text(self.context)
-            store, vocabulary = words_to_train(self.context, store)
-            if self.config.start.init is not None:
-                store, vocabulary, start = start_from(self.config, store, vocabulary, self.reporter)
+            if self.config.start.init is None:
+                store, vocabulary = words_to_train(self.context, store)
+            else:
+                store, vocabulary, start = start_from(self.context, store)
         if valid is not None:
             valid = validation_text(self.config, valid, vocabulary, self.reporter)
         inputs = make_inputs(self.config, vocabulary.words, vocabulary.counts)

@@ -76,3 +76,20 @@ def test_a_word_that_is_given_twice_is_refused():
     # it would be its own neighbour, and one of its vectors could not be asked for
     with pytest.raises(InputError, match="'a' more than once"):
         WordVectors(["b", "a", "c", "a"], np.eye(4))
+
+
+def test_remedies(vectors, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for asked in (vectors.nearest, lambda query: vectors.similarity(query, "a")):
+        with pytest.raises(w2v.InputError, match=r"b - a \+ c"):
+            asked("b-a+c")
+    with pytest.raises(w2v.RunError, match=r"folder .*missing"):
+        vectors.save("missing/vectors.txt")
+    lines = ["the new york times"] * 20
+    w2v.train(lines, dim=2, epochs=1, sample=0, output="run")
+    with pytest.raises(w2v.InputError, match="directory, run"):
+        w2v.load("run/vectors.npy")
+    phrases = w2v.phrases(lines, threshold=0.1)
+    assert phrases.join(lines[0].split()) != lines[0].split()
+    with pytest.raises(w2v.InputError, match="list of words"):
+        phrases.join(lines[0])

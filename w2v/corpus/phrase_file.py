@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from w2v.errors import InputError, shown
+from w2v.system.arguments import items
 from w2v.system.files import atomic_file, word_lines
 
 MAX_PARTS = 64
@@ -47,8 +48,9 @@ class Phrases:
         return [{p.parts: p.word for p in self if p.level == level} for level in levels]
 
     def join(self, tokens: Iterable[str]) -> list[str]:
-        """Returns the words of one line with all phrases in it joined."""
-        line = list(tokens)
+        """Returns the words of one line with all phrases in it joined. Raises InputError for a
+        string, which is no list of words."""
+        line = items("tokens", tokens, "list of words")
         for mapping, firsts in zip(self.passes, self._firsts, strict=True):
             line = _join(line, mapping, firsts)
         return line

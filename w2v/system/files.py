@@ -87,7 +87,9 @@ def _reported(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RunError(f"cannot write {target}: {error.strerror or error}") from error
+        missing = isinstance(error, FileNotFoundError) and not target.parent.exists()
+        remedy = f"; create the folder {target.parent} first" if missing else ""
+        raise RunError(f"cannot write {target}: {error.strerror or error}{remedy}") from error
 
 
 def user_caches() -> Path | None:

@@ -8,6 +8,7 @@ run directory.
 from __future__ import annotations
 
 import io
+import os
 import re
 import warnings
 from itertools import accumulate
@@ -108,6 +109,8 @@ def read_words(
         data = read_plain(path, limit, follow=True)
     except OSError as error:
         where = "the words of the matrix belong there, one per line"
+        if os.path.lexists(path.with_name("vocab.tsv")) and path.name == "vectors.vocab.tsv":
+            where = f"for the vectors of a run, name its directory, {path.parent}"
         raise InputError(f"cannot read the words in {path}: {error.strerror}; {where}") from None
     if not data:
         raise InputError(f"{path} is empty; it should contain one word per line")

@@ -7,6 +7,7 @@ words are ranked by their cosine to it, except the words of the query.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -106,6 +107,11 @@ def resolve(vectors: WordRows, query: Asked) -> Query:
             return vectors.index(text) is not None
 
         terms = [(1, query)] if is_word(query) else parse_expression(query, is_word)
+        if len(terms) == 1 and not vectors.has(word := terms[0][1]):
+            parts = re.split(r"([+-])", word)
+            if len(parts) > 1 and all(map(is_word, parts[::2])):
+                guesses = [*near_spellings(vectors, word), " ".join(parts)]
+                raise UnknownWordError(word, guesses, vectors.source)
         return added(vectors, terms, query.strip(" \t\r\n"))
     if isinstance(query, (list, tuple)) and query and all(isinstance(x, str) for x in query):
         return added(vectors, [(1, str(word)) for word in query])

@@ -80,7 +80,7 @@ def in_window(text, n, i, shape: tl.constexpr):
     same sentence. A block's sentence numbers fit into 32 bits, which take one register, not two."""
     position = position_of(tl.arange(0, shape.ring), i - shape.window, shape)
     reach = tl.load(text.reach + i)
-    near = (position >= i - reach) & (position <= i + reach) & (position != i)
-    near = near & (position >= 0) & (position < n)
+    first, last = tl.maximum(i - reach, 0), tl.minimum(i + reach, n - 1)
+    near = (position >= first) & (position <= last) & (position != i)
     sentences = tl.load(text.sentences + position, mask=near, other=-1).to(tl.int32)
     return near & (sentences == tl.load(text.sentences + i).to(tl.int32))

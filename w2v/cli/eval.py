@@ -177,19 +177,20 @@ def _values(results: Results, ci: bool) -> dict[str, Any]:
 
 def _print_side_by_side(by_model: dict[str, Results]) -> None:
     """Prints a line for each section and measure, with a column for each model."""
-    rows: dict[tuple[str, str], list[Cell]] = {}
+    columns: list[list[tuple[str, str, Cell]]] = []  # in one order; sections may share a name
     terminal = is_terminal(sys.stdout)
     for analogies, similarity in by_model.values():
+        columns.append([])
         for name, result in analogies.items():
             for part, of_part in result.parts():
                 share = of_part.accuracy
-                cell = _percent(share) if terminal else share
-                rows.setdefault((name, part), []).append(cell)
+                columns[-1].append((name, part, _percent(share) if terminal else share))
         for name, measured in similarity.items():
             for measure in ("spearman", "pearson"):
-                rows.setdefault((name, measure), []).append(getattr(measured, measure))
-    headings = ["set", "section or measure", *by_model]
-    print_table(headings, [(*key, *cells) for key, cells in rows.items()])
+                columns[-1].append((name, measure, getattr(measured, measure)))
+    lines = zip(*columns, strict=True)
+    rows = [(*line[0][:2], *(value for _, _, value in line)) for line in lines]
+    print_table(["set", "section or measure", *by_model], rows)
 
 
 def _warn(name: str, result: AnalogyResult | SimilarityResult, noun: str) -> None:

@@ -47,8 +47,8 @@ def command(
     facts |= {"vocabulary": len(vocabulary), "in_vocabulary": kept, "coverage": kept / words}
     if not quiet:
         say(
-            f"{words:,} words, {distinct:,} distinct; {len(vocabulary):,} of these occur at least"
-            f" {settings.min_count} times and make up {100 * kept / words:.1f} % of the text"
+            f"{words:,} words, {distinct:,} distinct; the {len(vocabulary):,} of these that are"
+            f" kept make up {100 * kept / words:.1f} % of the text"
         )
     rows = zip(vocabulary.words, vocabulary.counts.tolist(), strict=True)
     if file is not None:

@@ -59,7 +59,7 @@ def train(
             begins: an endless iterable is ended only by Ctrl-C. None: the one in `config`.
         callbacks: functions that are called in this thread with an Event (progress, epoch,
             validation, checkpoint), all of training itself. If one returns "stop", training ends
-            and the result so far is kept.
+            and the result so far is kept; if one raises an exception, it is raised after that.
         progress: whether to show a progress bar on stderr; "auto": only if stderr is a terminal.
         use_cache: whether to read tokenized files from the cache and store them there.
         config: a YAML file of settings; keyword arguments take precedence over it.
@@ -89,6 +89,8 @@ def train(
     if resume is not None:
         from w2v.runs.resume import resumed_config
 
+        if isinstance(resume, Run):
+            resume.warn_if_replaced()
         run = Path(os.getcwd(), named(arguments.path("resume", resume), "the run"))
         if lines is not None:
             del values["corpus"]

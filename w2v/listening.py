@@ -19,12 +19,24 @@ from w2v.training.report import Event, Progress, SilentReporter
 
 Callback = Callable[[Event], object]  # returning "stop" ends the run as Ctrl-C does
 
+OURS = ("w2v", "functools")  # where properties and decorated methods have frames of their own
+
 log = logging.getLogger("w2v")
+
+
+def warn_caller(text: str) -> None:
+    """Warns with the line of the program that called w2v."""
+    frame: FrameType | None = sys._getframe()
+    level = 1
+    while frame and str(frame.f_globals.get("__name__")).partition(".")[0] in OURS:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(text, UserWarning, stacklevel=level - 1 if frame is None else level)
 
 
 class Listener(SilentReporter):
     """Reporter that passes on what a run reports. Events from other threads are queued and
-    delivered in the thread of the run, so that callbacks need not be thread-safe."""
+    delivered in the thread of the run, so that callbacks need not be thread-safe. An exception of a
+    callback, `failure`, ends the run as Ctrl-C does, so that what was learnt is not lost."""
 
     def __init__(self, callbacks: Iterable[Callback], progress: bool | str) -> None:
         if not isinstance(progress, bool) and (not isinstance(progress, str) or progress != "auto"):
@@ -33,6 +45,7 @@ class Listener(SilentReporter):
             raise InputError(f"`callbacks` is {shown(callbacks)}, it must be a list of functions")
         self.stop = threading.Event()
         self.training_began = False
+        self.failure: Exception | None = None
         self.callbacks: Iterable[Callback] = callbacks
         self._waiting: deque[Event] = deque()
         self._misunderstood: set[str] = set()
@@ -48,11 +61,7 @@ class Listener(SilentReporter):
     stage = milestone = note
 
     def warn(self, text: str) -> None:
-        frame: FrameType | None = sys._getframe()
-        level = 1
-        while frame and str(frame.f_globals.get("__name__")).partition(".")[0] == "w2v":
-            frame, level = frame.f_back, level + 1
-        warnings.warn(text, UserWarning, stacklevel=level - 1 if frame is None else level)
+        warn_caller(text)
 
     def happened(self, event: Event) -> None:
         self._waiting.append(event)
@@ -80,7 +89,12 @@ class Listener(SilentReporter):
 
     def _call(self, event: Event) -> None:
         for callback in self.callbacks:
-            answer = callback(event)
+            try:
+                answer = None if self.failure else callback(event)
+            except Exception as failure:
+                self.failure = failure
+                self.stop.set()
+                return
             if not isinstance(answer, str):
                 continue  # None, or whatever the last call in a lambda returned
             if answer == "stop":

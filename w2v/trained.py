@@ -14,7 +14,7 @@ from shutil import rmtree
 from typing import TYPE_CHECKING, Any
 
 from w2v.errors import Elsewhere, InputError, RunError
-from w2v.listening import Callback, Listener, soft_stop
+from w2v.listening import Callback, Listener, soft_stop, warn_caller
 from w2v.settings.keywords import plain
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class Run:
         self.path, self.summary = Path(summary.output).absolute(), summary.as_dict()
         self.history: list[dict[str, Any]] = summary.history
         self._context = context
+        self._written = summary.fingerprints or self._fingerprints()
         self._owner: object = None  # the run that owns the temporary directory, kept alive
         self._adopt(temporary)
 
@@ -48,11 +49,24 @@ class Run:
         if temporary is not None:
             weakref.finalize(self, _remove, temporary, os.getpid())
 
+    def _fingerprints(self) -> dict[str, str]:
+        from w2v.vectors.fingerprints import fingerprints
+
+        return fingerprints(self.path)
+
+    def warn_if_replaced(self) -> None:
+        """Warns if the files of the run are there, but are not those that it wrote."""
+        if (now := self._fingerprints()) and now != self._written:
+            problem = f"{self.path} was resumed or overwritten after this run"
+            warn_caller(f"{problem}: what is there now is used")
+
     @cached_property
     def vectors(self) -> WordVectors:
-        """The word vectors; for a language model, its input embeddings."""
+        """The word vectors; for a language model, its input embeddings. They are read when they are
+        first asked for: a UserWarning says if there are those of a later run by then."""
         from w2v.vectors import load_vectors
 
+        self.warn_if_replaced()
         vectors = load_vectors(self.path)
         _ = vectors.config  # read now, because a temporary directory ends with this object
         return vectors
@@ -66,6 +80,7 @@ class Run:
         """
         from w2v.lm.saved import load_language_model
 
+        self.warn_if_replaced()
         return load_language_model(self.path)
 
     def resume(
@@ -91,6 +106,7 @@ class Run:
                 " pass it again, w2v.train(corpus, resume=run, epochs=...)"
             )
         values = {} if epochs is None else plain({"epochs": epochs})
+        self.warn_if_replaced()
         listener = Listener(callbacks, progress)
         config = tell_notes(resumed_config(self.path, values), listener.note)
         resumed = carry_out(replace(self._context, config=config, resume=self.path), listener)
@@ -116,6 +132,7 @@ class Run:
             files = {str(entry.relative_to(self.path)): entry.read_bytes() for entry in entries}
         lines = None if context.lines is None else iter(())
         facts = {"path": self.path, "summary": self.summary, "history": self.history}
+        facts["written"] = self._written
         return {**facts, "of": (context.config, context.use_cache, lines), "files": files}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
@@ -124,6 +141,7 @@ class Run:
         config, use_cache, lines = state["of"]
         self._context = Context(config, use_cache=use_cache, lines=lines, keep_state=True)
         self.path, self.summary, self.history = state["path"], state["summary"], state["history"]
+        self._written = state["written"]
         self._owner, temporary = None, None
         if state["files"] is not None:
             temporary = Path(tempfile.mkdtemp(prefix="w2v-"))
@@ -174,4 +192,10 @@ def carry_out(context: Context, listener: Listener, temporary: Path | None = Non
             summary = run(replace(context, world=world))
     except Elsewhere as error:  # so that a caller catches the same class on every rank
         raise (InputError if error.exit_status == 2 else RunError)(str(error)) from error
+    if (failure := listener.failure) is not None:
+        listener.failure = None  # whose frames hold the listener
+        if temporary is None:
+            kept = f"so far is in {summary.output}, and `resume` continues it"
+            warn_caller(f"a callback raised {type(failure).__name__}: what was trained {kept}")
+        raise failure
     return Run(summary, context, temporary)

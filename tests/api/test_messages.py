@@ -64,6 +64,18 @@ def test_an_exception_of_a_callback_comes_out(polled: None) -> None:
     assert len(calls) == 1
 
 
+def test_an_exception_of_a_callback_loses_nothing() -> None:
+    def fail(event: w2v.Event) -> None:
+        if event.kind == "epoch" and event["epoch"] == 2:
+            raise ZeroDivisionError("mine")
+
+    with pytest.warns(UserWarning, match="ZeroDivisionError"), pytest.raises(ZeroDivisionError):
+        w2v.train(LINES, **{**SMALL, "epochs": 9, "output": "kept"}, callbacks=[fail])
+    resumed = w2v.train(LINES, resume="kept", progress=False)
+    whole = w2v.train(LINES, **{**SMALL, "epochs": 9})
+    assert np.array_equal(resumed.vectors.matrix, whole.vectors.matrix)
+
+
 def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

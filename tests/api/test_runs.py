@@ -6,6 +6,7 @@ import gc
 import json
 import os
 import typing
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,20 @@ def test_without_output_nothing_remains(left: Any) -> None:
     del longer
     gc.collect()
     assert left() == [] and list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize("output", ["run", "vectors.bin"])
+def test_vectors_of_a_later_run_are_told(output: str) -> None:
+    first, second = (
+        w2v.train(LINES, **{**SMALL, "seed": seed, "output": output, "overwrite": True})
+        for seed in (1, 2)
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(second.vectors)
+    with pytest.warns(UserWarning, match="overwritten") as told:
+        assert len(first.vectors)
+    assert told[0].filename == __file__
 
 
 def test_a_failure_leaves_nothing(left: Any) -> None:

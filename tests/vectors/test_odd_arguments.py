@@ -93,3 +93,8 @@ def test_remedies(vectors, tmp_path, monkeypatch):
     assert phrases.join(lines[0].split()) != lines[0].split()
     with pytest.raises(w2v.InputError, match="list of words"):
         phrases.join(lines[0])
+
+
+def test_a_string_is_no_list_of_words():
+    with pytest.raises(InputError, match="words"):
+        WordVectors("ab", np.eye(2))

@@ -21,7 +21,9 @@ PASSED_OVER = ("#", "- ", "corpus:", "engine:", *(f"{name}:" for name in MAY_CHA
 
 
 def fingerprints(run: Path) -> dict[str, str]:
-    """Returns the fingerprint of each file of the run, by name."""
+    """Returns the fingerprint of each file of the run, by name; of a file of vectors, its own."""
+    if run.is_file():
+        return {run.name: _fingerprint(run)}
     return {name: _fingerprint(run / name) for name in FILES if (run / name).is_file()}
 
 

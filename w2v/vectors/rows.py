@@ -54,8 +54,9 @@ class WordRows:
         if matrix.ndim != 2 or len(words) != len(matrix) or not matrix.shape[1]:
             raise InputError(f"{len(words)} words do not fit a matrix of shape {matrix.shape}")
         self.words = words if isinstance(words, list) else list(words)
-        if not all(issubclass(kind, str) for kind in set(map(type, self.words))):
-            raise InputError("`words` must be strings")
+        kinds = set(map(type, self.words))
+        if isinstance(words, str) or not all(issubclass(kind, str) for kind in kinds):
+            raise InputError("`words` must be a list of strings")
         if len(set(self.words)) < len(self.words):
             twice = next(word for word, count in Counter(self.words).items() if count > 1)
             raise InputError(f"`words` has {shown(twice)} more than once; each must be unique")

@@ -32,7 +32,7 @@ from w2v.losses.table import LOSSES
 from w2v.runs.checkpoint import all_finite, newest_checkpoint
 from w2v.settings.build import build_config
 from w2v.settings.config import Config
-from w2v.settings.groups import CHOOSE_WORDS, CorpusSettings
+from w2v.settings.groups import CorpusSettings
 from w2v.training.engine import WordEngine
 from w2v.training.report import Reporter
 from w2v.training.task import Context
@@ -189,10 +189,12 @@ def _of_both(old: Vocabulary, text: Vocabulary, name: str, context: Context) -> 
         message = f"{new:,} new words in addition to the {len(old):,} of {name}"
         reporter.note(f"{message}; noise distribution and tree are rebuilt")
         return _extended(old, text, chosen)
-    for setting in CHOOSE_WORDS:
-        if (value := getattr(config.corpus, setting)) != getattr(CorpusSettings, setting):
-            why = f"is not used: `init` {name} is a run, which determines the vocabulary"
-            reporter.warn(f"`{setting}` {value} {why}")
+    fewest, most = config.corpus.min_count, config.corpus.max_vocab
+    given = fewest != CorpusSettings.min_count
+    ignored = {"min_count": given and fewest > old.counts.min(), "max_vocab": 0 < most < len(old)}
+    for setting in [key for key, broken in ignored.items() if broken]:
+        why = f"is not used: `init` {name} is a run, which determines the vocabulary"
+        reporter.warn(f"`{setting}` {getattr(config.corpus, setting)} {why}")
     if new := sum(word not in old for word in text.words):
         message = f"{new:,} words of the text are not in the vocabulary of {name}"
         reporter.note(f"{message} and are left out (`extend_vocab` adds them)")

@@ -234,7 +234,7 @@ class StartSettings:
         path="read",
     )
     freeze: bool = setting(False, "keep the vectors of `init` unchanged (autograd engine)")
-    extend_vocab: bool = setting(False, "add new words of the text to those of the `init` run")
+    extend_vocab: bool = setting(False, "add new words (of `min_count`) to those of the `init` run")
 
 
 @dataclass(frozen=True)

@@ -172,7 +172,8 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
 
     @asks(path=arguments.path, format=arguments.optional(one_of(KINDS)), dtype=one_of(DTYPES))
     def save(self, path: str | Path, format: str | None = None, dtype: str = "float32") -> None:
-        """Writes the vectors. Words that the format cannot represent are left out, with a warning.
+        """Writes the vectors; an existing file is replaced. Words that the format cannot represent
+        are left out, with a warning.
 
         Args:
             format: "text", "binary", "glove", "npy", "parquet", "arrow", "safetensors", "fasttext"

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import w2v
+from w2v.vectors import WordVectors
 
 from .conftest import LINES, LM, SMALL
 
@@ -81,11 +82,22 @@ def test_warnings_point_at_the_caller() -> None:
     assert {Path(each.filename).name for each in caught} == {"test_messages.py"}
 
 
+def test_warnings_of_vectors_point_at_the_caller() -> None:
+    vectors = WordVectors(["a", "new york"], np.eye(2, dtype=np.float32), [5, 2])
+    with pytest.warns(UserWarning) as caught:
+        vectors.save("v.txt")
+        vectors.encode(["unknown"])
+        list(vectors.encode_stream(["unknown"]))
+        vectors.embed(["unknown"], "e.npy")
+    assert [each.filename for each in caught] == [__file__] * 4
+
+
 WRONG: dict[str, tuple[Any, dict[str, Any]]] = {
     "no such file": ("nowhere.txt", {}),
     "no such path": (Path("nowhere.txt"), {}),
     "no corpus": (None, {}),
     "empty": ([], {}),
+    "an empty path": ("", {}),
     "empty lines": (["", ""], {}),
     "a number": (5, {}),
     "bytes": (b"a b c", {}),

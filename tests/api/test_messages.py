@@ -142,6 +142,24 @@ def test_what_cannot_be_used_is_told(kind: str, left: Any) -> None:
     assert left() == [] and list(Path().iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("wrong", "remedy"),
+    [
+        ({"cache": False}, "`use_cache`"),
+        ({"no_cache": True}, "`use_cache`"),
+        ({"quiet": True}, "`progress`"),
+        ({"dry_run": True}, "command line"),
+        ({"subwords": (3, 6)}, "3-6"),
+        ({"checkpoint_every": (5, "m")}, "5m"),
+        ({"config": {"dim": 4}}, r"\*\*"),
+    ],
+)
+def test_remedies_are_named(wrong: dict[str, Any], remedy: str) -> None:
+    with pytest.raises(w2v.InputError, match=remedy) as caught:
+        w2v.train(LINES, **wrong)
+    assert "--" not in str(caught.value) and "mean" not in str(caught.value)
+
+
 @pytest.mark.parametrize("path", ["nowhere", 3, None, ".", b"nowhere"])
 def test_load_tells_what_it_cannot_use(path: Any) -> None:
     with pytest.raises(w2v.InputError) as caught:

@@ -10,7 +10,7 @@ import math
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial, wraps
 from types import FrameType
 from typing import Any, TypeVar
@@ -65,7 +65,8 @@ def path(name: str, value: Any) -> str:
         pass
     else:
         return text
-    raise InputError(f"`{name}` {shown(value)} is not a path") from None
+    remedy = "; pass settings as keyword arguments, **{…}" if isinstance(value, Mapping) else ""
+    raise InputError(f"`{name}` {shown(value)} is not a path{remedy}") from None
 
 
 def items(name: str, value: Any, expected: str = "list") -> list[Any]:

@@ -49,7 +49,7 @@ ASKS = {
     "compat": "losses losses.table losses.options sampling tree errors",
     "evaluation": "system errors",
     "losses": "kernels losses.table losses.options sampling tree settings.declare kernels.plan"
-    " system errors",
+    " settings.elsewhere system errors",
     "settings": "losses.table losses.options settings.declare settings.interval"
     " settings.elsewhere kernels.plan system w2v errors",
     "kernels": "kernels.plan sampling tree system errors",

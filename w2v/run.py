@@ -114,6 +114,8 @@ def _report_surprises(context: Context, output: Output) -> None:
     if training.deterministic and training.engine == "hogwild":
         message = f"`deterministic` holds for `threads` {training.threads}"
         reporter.note(f"{message}: another number gives different vectors")
+    if output.surprise is not None:
+        reporter.note(output.surprise)
     # reading a corpus folder skips a run directory in it
     if output.is_file and (folder := output.lies_in(config.corpus.corpus)):
         message = f"`output` {output.path} lies in the corpus folder {folder}"
@@ -175,9 +177,14 @@ def plan(context: Context) -> Plan:
     config, world = context.config, context.world
     context = among_ranks(context)
     with world.step():
-        path = str(prepare_output(config).path) if world.rank == 0 else ""
+        path = ""
+        if world.rank == 0:
+            output = prepare_output(config)
+            path = str(output.path)
         task = make_task(context)
         task.prepare()
+        if world.rank == 0:
+            _report_surprises(context, output)
     with reporting_missing(), closing(_read(task, None)) as text:
         size = len(text.vocabulary)
         demands = task.demands(size)

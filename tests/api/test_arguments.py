@@ -162,6 +162,11 @@ def test_no_argument_fails_inside(trained: dict[str, Any], call: str, name: str)
     assert raw == {}
 
 
+def test_arguments_that_do_not_fit_are_told_with_the_function(trained: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match="odd_one_out"):
+        trained["vectors"].odd_one_out("1", "2", "3")
+
+
 def test_no_public_function_is_left_out(trained: dict[str, Any]) -> None:
     without = {"clear", "items", "keys", "values"}  # of every mapping
     for owner in ("vectors", "model", "run"):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import w2v
+from w2v.vectors import WordVectors
 
 from .conftest import LINES, LM, SMALL
 
@@ -93,11 +94,22 @@ def test_warnings_point_at_the_caller() -> None:
     assert {Path(each.filename).name for each in caught} == {"test_messages.py"}
 
 
+def test_warnings_of_vectors_point_at_the_caller() -> None:
+    vectors = WordVectors(["a", "new york"], np.eye(2, dtype=np.float32), [5, 2])
+    with pytest.warns(UserWarning) as caught:
+        vectors.save("v.txt")
+        vectors.encode(["unknown"])
+        list(vectors.encode_stream(["unknown"]))
+        vectors.embed(["unknown"], "e.npy")
+    assert [each.filename for each in caught] == [__file__] * 4
+
+
 WRONG: dict[str, tuple[Any, dict[str, Any]]] = {
     "no such file": ("nowhere.txt", {}),
     "no such path": (Path("nowhere.txt"), {}),
     "no corpus": (None, {}),
     "empty": ([], {}),
+    "an empty path": ("", {}),
     "empty lines": (["", ""], {}),
     "a number": (5, {}),
     "bytes": (b"a b c", {}),
@@ -140,6 +152,24 @@ def test_what_cannot_be_used_is_told(kind: str, left: Any) -> None:
     message = str(caught.value)
     assert message and "--" not in message and "\n" not in message
     assert left() == [] and list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "remedy"),
+    [
+        ({"cache": False}, "`use_cache`"),
+        ({"no_cache": True}, "`use_cache`"),
+        ({"quiet": True}, "`progress`"),
+        ({"dry_run": True}, "command line"),
+        ({"subwords": (3, 6)}, "3-6"),
+        ({"checkpoint_every": (5, "m")}, "5m"),
+        ({"config": {"dim": 4}}, r"\*\*"),
+    ],
+)
+def test_remedies_are_named(wrong: dict[str, Any], remedy: str) -> None:
+    with pytest.raises(w2v.InputError, match=remedy) as caught:
+        w2v.train(LINES, **wrong)
+    assert "--" not in str(caught.value) and "mean" not in str(caught.value)
 
 
 @pytest.mark.parametrize("path", ["nowhere", 3, None, ".", b"nowhere"])

@@ -162,3 +162,10 @@ def test_damaged_runs(
     done = w2v(*verb, stdin="w1 w2\n")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert "internal error" not in done.stderr
+
+
+def test_a_language_model_evaluated_by_its_vectors_is_told_how_to_measure_perplexity(w2v, run):
+    for more in ([], ["--quiet"]):
+        done = w2v("eval", run, *more)
+        assert done.returncode == 0
+        assert ("--text FILE" in done.stderr) is not bool(more)

@@ -201,6 +201,10 @@ def test_an_extension_that_is_no_vector_format_is_noted(
     assert done.returncode == 0
     assert "v.mine becomes a run directory" in done.stderr
     assert load_vectors(tmp_path / "v.mine").dim == 8
+    refused = w2v("train", corpus, *QUICK, "--output", "v.csv")
+    assert refused.returncode == 2 and "note: " not in refused.stderr
+    planned = w2v("train", corpus, *QUICK, "--output", "w.mine", "--dry-run")
+    assert "w.mine becomes a run directory" in planned.stderr
 
 
 def test_words_beyond_max_vocab_are_not_called_rare(w2v: Run, corpus: str) -> None:

@@ -105,5 +105,6 @@ def test_runs_in_a_folder_are_passed_over(tmp_path, read):
     with pytest.warns(UserWarning, match="is a run"):
         again = w2v.train(tmp_path, output=tmp_path / "again", **given)
     assert again.summary["words"]["read"] == store.n_words
-    with pytest.raises(InputError, match="no column 'text'"):  # named, it is a folder like others
+    assert lines_of(read(str(tmp_path / "*"))) == LINES * 10
+    with pytest.raises(InputError, match=r"run is a run directory.*`output`"):
         read(tmp_path / "run")

@@ -193,7 +193,11 @@ def test_the_command_line_and_the_library_agree(tmp_path: Path) -> None:
     assert (piped.returncode, documents.returncode, documents.stderr) == (0, 0, "")
     parsed = [json.loads(line) for line in documents.stdout.splitlines()]
     found = w2v.phrases(corpus, connectors="en", scoring="npmi", threshold=0.6)
-    assert [each["word"] for each in parsed] == [each.word for each in found]
+    columns = ["phrase", "parts", "count", "score", "pass"]  # those of the file
+    rows = [[*each[:1], list(each.parts), *each[2:]] for each in found]
+    assert [list(each.items()) for each in parsed] == [
+        list(zip(columns, row, strict=True)) for row in rows
+    ]
     assert [each[1] for each in fields] == [" ".join(each.parts) for each in found]
     found.save(tmp_path / "phrases.tsv")
     assert (tmp_path / "phrases.tsv").read_text() == piped.stdout

@@ -22,6 +22,20 @@ def test_flags_of_layers(name, flag):
         assert getattr(make_layer(name, D, [3, 2, 1], sparse=np.True_), "sparse") is True  # noqa: B009
 
 
+@pytest.mark.parametrize(
+    ("loss", "counts", "more", "remedy"),
+    [
+        ("adaptive", [3, 2, 1], {}, "adaptive-softmax"),
+        ("nce", 50, {}, "50.*torch.ones"),
+        ("nce", [3, 2, 1], {"dtype": "float64"}, "torch.float64"),
+        (["nce"], [3, 2, 1], {}, "sampled-softmax"),
+    ],
+)
+def test_remedies_are_named(loss, counts, more, remedy):
+    with pytest.raises(ValueError, match=remedy):
+        make_layer(loss, D, counts, **more)
+
+
 @pytest.mark.parametrize("cutoffs", CUTOFFS)
 def test_cutoffs_that_are_no_whole_numbers(cutoffs):
     refuses(lambda: make_layer("adaptive-softmax", 16, range(V, 0, -1), cutoffs=cutoffs))

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from w2v.cli.output import as_options
 from w2v.errors import InputError
 from w2v.losses.options import HsigmoidOptions, NceOptions, NegOptions
 from w2v.losses.table import LOSSES
@@ -288,3 +289,9 @@ def test_nothing_heavy_is_imported() -> None:
 def test_names_of_settings_are_plain() -> None:
     for name in all_settings():
         assert set(name) <= set(string.ascii_lowercase + "_")
+
+
+def test_an_option_in_a_file_of_settings_is_told_by_its_name(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.yaml", "quiet: true\nno-cache: true\n")
+    assert "--quiet" in as_options(message := problem_of(CORPUS, path))
+    assert "--no-cache" in as_options(message)

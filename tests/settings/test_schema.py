@@ -71,7 +71,7 @@ def test_the_command_line_prints_schema_and_recipe(tmp_path: Path) -> None:
     recipe = subprocess.run(program, capture_output=True, check=True, text=True).stdout
     lines = [line.removeprefix("# ") for line in recipe.splitlines()[2:]]
     keys = {line.partition(":")[0].replace("-", "_") for line in lines}
-    assert all_settings().keys() - {"output", "overwrite"} <= keys
+    assert all_settings().keys() <= keys
     # as it is, and with its comments' values taken, it is a file of settings
     named = [line for line in lines if line.partition(":")[0].replace("-", "_") in all_settings()]
     for text in (recipe, "\n".join(line for line in named if not line.startswith("corpus"))):

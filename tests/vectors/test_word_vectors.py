@@ -69,6 +69,8 @@ def test_four_ways_to_ask(vectors):
         (np.ones((2, 3)), "shape"),
         ([], "shape"),
         ([1, "king"], "a query is a word"),
+        (None, "a query is a word.* None"),
+        (5, "a query is a word.* 5"),
         ("", "empty"),
     ],
 )

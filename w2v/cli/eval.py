@@ -43,7 +43,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from w2v.cli.lines import open_stdin
-from w2v.cli.model import open_language_model, open_model
+from w2v.cli.model import is_language_model, open_language_model, open_model
 from w2v.cli.options import Device, EncodingErrors, Json, Model, Quiet, choice, whole
 from w2v.cli.output import Cell, is_terminal, print_json, print_line, print_table, print_values, say
 from w2v.cli.progress import ConsoleReporter, announcing_if_slow
@@ -153,6 +153,11 @@ def command(
         by_model[path] = analogies, similarity
     if not sets and not quiet:
         say(PUBLIC_SETS)
+    if not quiet and (lms := [path for path in by_model if is_language_model(path)]):
+        say(
+            f"note: {' and '.join(lms)}: these are figures of the input word vectors of a language"
+            " model; --text FILE measures its perplexity"
+        )
     if json:
         values = {path: _values(results, ci) for path, results in by_model.items()}
         print_json({"models": values} if others else values[model])

@@ -58,6 +58,10 @@ def set_up_streams() -> None:
                 stream.reconfigure(encoding="utf-8", errors=piped)
 
 
+# Settings and arguments of functions that have another name on the command line.
+OTHERWISE = {"corpus": "CORPUS", "runs": "RUN", "use_cache": "--no-cache", "progress": "--quiet"}
+
+
 def as_options(message: str) -> str:
     """Replaces every `setting` in a message of the library by its name on the command line:
     --min-count, CORPUS, RUN."""
@@ -67,7 +71,7 @@ def as_options(message: str) -> str:
 
 
 def _option(name: str) -> str:
-    return {"corpus": "CORPUS", "runs": "RUN"}.get(name, "--" + name.replace("_", "-"))
+    return OTHERWISE.get(name, "--" + name.replace("_", "-"))
 
 
 def is_terminal(stream: Any) -> bool:

@@ -22,6 +22,7 @@ from w2v.settings.build import build_config, build_group
 from w2v.settings.declare import settings_of
 from w2v.settings.groups import CorpusSettings, PhraseSettings
 
+COLUMNS = ("phrase", "parts", "count", "score", "pass")
 LEFT_OUT = ("max_sentence", "max_vocab", "vocab")  # settings for training only
 
 
@@ -57,6 +58,6 @@ def command(
         print_written(file, json, phrases=len(phrases))
     elif json:
         for phrase in phrases:
-            print_json({**phrase._asdict(), "parts": list(phrase.parts)})
+            print_json(dict(zip(COLUMNS, phrase, strict=True)))
     else:
-        print_first(("phrase", "parts", "count", "score", "pass"), phrases.rows(), len(phrases))
+        print_first(COLUMNS, phrases.rows(), len(phrases))

@@ -11,6 +11,7 @@ and the others are answered. Piped output has the columns a, b, cosine similarit
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -30,19 +31,19 @@ def command(
     encoding_errors: EncodingErrors = "strict",
     json: Json = False,
 ) -> int:
-    questions = Questions(
-        "w2v similarity", "pairs of words", FIELDS, {"similarity": None}, one_by_one(_answer)
-    )
+    remedy = "give two words, separated by a tab" if words == ["-"] else "give two words"
+    answer = one_by_one(partial(_answer, remedy))
+    questions = Questions("w2v similarity", "pairs of words", FIELDS, {"similarity": None}, answer)
     text = "\t".join(words)
     return answer_each(questions, (model, encoding_errors), words, [text], json=json)
 
 
-def _answer(vectors: WordVectors, text: str) -> Answer:
+def _answer(remedy: str, vectors: WordVectors, text: str) -> Answer:
     from w2v.errors import shown
     from w2v.vectors.queries import QueryError
 
     pair = parts(text)
     if len(pair) != 2:
-        raise QueryError(f"{shown(text)} is not a pair; give two words, separated by a tab")
+        raise QueryError(f"{shown(' '.join(pair))} is not a pair; {remedy}")
     cells = (pair[0], pair[1], vectors.similarity(*pair))
     return [cells], dict(zip(FIELDS, cells, strict=True))

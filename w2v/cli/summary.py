@@ -41,7 +41,7 @@ def tell(summary: RunSummary, settings: Config) -> None:
         _tell_language_model(summary, times)
         return
     say(
-        f"{words.passed:,} words in {summary.epochs_done:.3g} epochs = {words.trained:,} trained"
+        f"{words.passed:,} words in {in_epochs(summary.epochs_done)} = {words.trained:,} trained"
         f" + {words.passed_left_out:,} {_why_left_out(settings)} + {words.subsampled:,} subsampled"
     )
     loss = "n/a" if summary.final_loss is None else f"{summary.final_loss:.4f}"
@@ -56,6 +56,12 @@ def tell(summary: RunSummary, settings: Config) -> None:
             f" {last['epoch']:.3g} ({last['predictions']:,} predictions; {last['oov']:,} of"
             f" {last['words']:,} words unknown)"
         )
+
+
+def in_epochs(number: float) -> str:
+    """Returns "1 epoch", "2.5 epochs"."""
+    text = f"{number:,.0f}" if number == int(number) else f"{number:.3g}"
+    return f"{text} {'epoch' if text == '1' else 'epochs'}"
 
 
 def _why_left_out(settings: Config) -> str:
@@ -73,7 +79,7 @@ def _tell_language_model(summary: RunSummary, times: str) -> None:
     words = summary.words
     beyond = f", all but the last {words.remainder:,}" if words.remainder else ""
     say(
-        f"{words.passed:,} tokens in {summary.epochs_done:.3g} epochs{beyond}, including line"
+        f"{words.passed:,} tokens in {in_epochs(summary.epochs_done)}{beyond}, including line"
         f" ends; {words.left_out:,} of {words.read:,} tokens of the corpus are <unk>"
     )
     loss = "n/a" if summary.final_loss is None else f"{summary.final_loss:.4f}"

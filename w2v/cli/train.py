@@ -48,7 +48,7 @@ from w2v.cli.output import (
     silence,
 )
 from w2v.cli.progress import ConsoleReporter
-from w2v.cli.summary import stopped, tell
+from w2v.cli.summary import in_epochs, stopped, tell
 from w2v.errors import InputError
 from w2v.settings.build import build_config
 from w2v.settings.config import Config
@@ -102,8 +102,8 @@ def command(
         if (finished := world.broadcast(finished)) is not None:
             if first:
                 if not quiet:
-                    epochs = settings.training.epochs
-                    say(f"{resume} is finished, after {epochs} epochs; increase --epochs to go on")
+                    epochs = in_epochs(settings.training.epochs)
+                    say(f"{resume} is finished, after {epochs}; increase --epochs to go on")
                 if sys.stdout is not None:
                     print_json(finished) if json else print_line(str(run_before))
             return 0
@@ -164,17 +164,8 @@ def _print_result(summary: RunSummary, json: bool, stop: Stop, *, streams: bool)
 
 def _tell_before(settings: Config, reporter: ConsoleReporter) -> None:
     """Prints notes about settings whose effect may surprise."""
-    from w2v.vectors import FORMATS, named_format
-
     for note in settings.notes:
         reporter.note(note)
-    output = settings.output.output or ""
-    suffix = Path(output).suffix[1:]
-    if 0 < len(suffix) <= 6 and suffix.isalpha() and named_format(output) is None:
-        reporter.note(
-            f"{settings.output.output} becomes a run directory; vector files end in"
-            f" {' '.join(FORMATS)}"
-        )
     if "-" in settings.corpus.corpus and is_terminal(sys.stdin):
         reporter.note("reading text from the terminal; Ctrl-D at the start of a line ends it")
 

@@ -178,12 +178,18 @@ def _resolve_one(argument: str, column: str | None, runs: list[str]) -> list[Sou
             paths += _files_in(match, runs)
         elif len(matches) == 1 or os.path.isfile(match):
             paths.append(match)
+    if argument in runs:
+        problem = f"{argument} is a run directory, not text"
+        raise InputError(f"{problem}; `output` names the result, `init` what to start from")
     if not paths:
         raise InputError(f"{argument} has no files to read (hidden files are skipped)")
     return [_describe(path, column, named=paths == [argument]) for path in paths]
 
 
 def _not_found(argument: str) -> str:
+    if not argument:
+        remedy = "name a file, a folder or a glob; a text is passed as a list of lines"
+        return f"no such corpus: {argument!r}; {remedy}"
     if os.path.islink(argument):
         return (
             f"no such corpus: {argument} is a link to {os.readlink(argument)}, which does not exist"
@@ -211,7 +217,7 @@ def _files_in(folder: str, runs: list[str]) -> list[str]:
     paths: list[str] = []
     shards: dict[str, tuple[str, ...]] = {}  # files of data sets -> their sort keys
     for directory, folders, names in os.walk(folder, onerror=refuse):
-        if directory != folder and RUN_FILES.issubset(names):
+        if RUN_FILES.issubset(names):
             runs.append(directory)
             folders.clear()
             continue

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import os
-import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -133,7 +132,7 @@ class LanguageModel:
             paths = [os.fspath(path) for path in names]
             name, store = " ".join(paths), read_corpus(paths, settings, use_cache=False)
         for warning in store.warnings:
-            warnings.warn(warning, stacklevel=3)  # of the caller, beyond `asks`
+            arguments.warn(warning)
         with store:
             return self.score_store(store, name)
 

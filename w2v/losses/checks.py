@@ -29,8 +29,9 @@ def checked_counts(counts: Any) -> Tensor:
         raise ValueError(f"counts are {tensor.dtype}, they must be numbers")
     tensor = tensor if tensor.is_floating_point() else tensor.long()
     if tensor.dim() != 1 or len(tensor) < 2:
-        shape = list(tensor.shape)
-        raise ValueError(f"counts has shape {shape}, it must be [V] with V of 2 or more")
+        given = f"has shape {list(tensor.shape)}" if tensor.dim() else f"is {shown(counts)}"
+        expected = "it must be [V], the occurrences of each of 2 or more classes"
+        raise ValueError(f"counts {given}, {expected}; torch.ones(V) if they are unknown")
     if bool((tensor < 0).any()):
         raise ValueError(f"counts holds {tensor.min().item()}, it must not be negative")
     total = tensor.double().sum().item()
@@ -43,7 +44,9 @@ def check_new(new: dict[str, Any]) -> None:
     """Raises Refused if PyTorch cannot create tensors with this device and dtype, or calculate
     with them."""
     dtype = new["dtype"]
-    if isinstance(dtype, torch.dtype) and dtype not in FLOATS:
+    if dtype is not None and not isinstance(dtype, torch.dtype):
+        raise Refused(f"dtype is {shown(dtype)}, it must be a type of PyTorch: torch.float64, …")
+    if dtype is not None and dtype not in FLOATS:
         raise Refused(f"dtype is {dtype}, it must be floating point of 16 to 64 bits")
     try:
         torch.empty(0, **new)

@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from w2v.losses.table import LOSSES
+from w2v.settings.elsewhere import nearest
 
 if TYPE_CHECKING:
     from w2v.losses.base import Counts, OutputLayer
@@ -26,8 +27,10 @@ def make_layer(
     """Returns a new output layer of the named loss. options: None for the defaults; more: settings
     of the loss that override `options`, and further arguments of the layer's class (weight, bias,
     sparse, …)."""
-    if loss not in LOSSES:
-        raise ValueError(f"no loss {loss!r}: there are {', '.join(LOSSES)}")
+    if not isinstance(loss, str) or loss not in LOSSES:
+        guess = nearest(loss, LOSSES) if isinstance(loss, str) else None
+        remedy = f"did you mean {guess}?" if guess else f"there are {', '.join(LOSSES)}"
+        raise ValueError(f"no loss {loss!r}: {remedy}")
     kind = LOSSES[loss].options
     if options is None or isinstance(options, kind):
         named = {f.name: more.pop(f.name) for f in fields(kind) if f.name in more}

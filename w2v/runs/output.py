@@ -69,6 +69,14 @@ class Output:
         if self.is_file:
             check_words(self.path, words, dim)
 
+    @property
+    def surprise(self) -> str | None:
+        """A note about a new run directory that is named like a file, else None."""
+        suffix = self.path.suffix[1:]
+        if self.is_file or self.begun or not (0 < len(suffix) <= 6 and suffix.isalpha()):
+            return None
+        return f"{self.path} becomes a run directory; vector files end in {' '.join(FORMATS)}"
+
     def lies_in(self, folders: Sequence[str]) -> str | None:
         """Returns the first of these folders that contains the output, or None."""
         inside = (folder for folder in folders if _within(str(self.path), Path(folder)))

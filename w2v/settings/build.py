@@ -16,7 +16,7 @@ from w2v.losses.table import LOSSES, LossEntry
 from w2v.settings import groups, language_model
 from w2v.settings.config import Config
 from w2v.settings.declare import BadValue, settings_of
-from w2v.settings.elsewhere import nearest
+from w2v.settings.elsewhere import instead, nearest
 from w2v.settings.groups import (
     FUSED,
     GROUPS,
@@ -280,5 +280,7 @@ def _read_yaml(path: str | os.PathLike[str]) -> tuple[list[tuple[str, Any]], lis
 
 
 def _unknown(problem: str, name: str, known: Iterable[str]) -> str:
+    if remedy := instead(name):
+        return f"{problem}: {remedy}"
     guess = nearest(name, known)
     return f"{problem} (did you mean {guess!r}?)" if guess else problem

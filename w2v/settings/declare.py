@@ -176,6 +176,8 @@ class Setting:
 
     def _to_text(self, value: object, where: str) -> str:
         if (text := _text_of(value)) is None:
+            if self.read is not None:
+                self._read(_shown(value), where)  # says what it takes
             raise BadValue(f"{where} {_shown(value)} is not a string: give {self.allowed}")
         if self.choices is None:
             if not text:

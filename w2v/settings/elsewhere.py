@@ -39,6 +39,12 @@ smoothing: labelsmoothing
 ?: minalpha wordngrams lrupdaterate classes debug verbose hashfxn trimrule
 ?: sortedvocab computeloss shrinkwindows nullword binary savevocab readvocab saveoutput
 """
+# What is no setting, although one may take it for one, then the names it is looked for by.
+OPTIONS = """
+use the argument `use_cache` of train: cache nocache usecache
+use the argument `progress` of train: progress quiet silent verbose
+only the command line has `dry_run`: dryrun
+"""
 VALUES = """
 hsigmoid: hs hierarchicalsoftmax hierarchical hsoftmax hierarchicalsigmoid huffman
 neg: ns negative negativesampling sgns
@@ -67,6 +73,11 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
     return close[0] if close else None
 
 
+def instead(name: str) -> str | None:
+    """Returns what does what `name` would do if it were a setting, or None."""
+    return OPTIONS_BY_NAME.get(_bare(name))
+
+
 def renamed(name: str, candidates: Iterable[str]) -> str | None:
     """Returns the candidate for which `name` is another spelling, or another system's name."""
     bare = {_bare(candidate): candidate for candidate in candidates}
@@ -87,3 +98,4 @@ def _bare(name: str) -> str:
 
 
 NAMES_OF_SETTINGS, NAMES_OF_VALUES = _by_other_name(SETTINGS), _by_other_name(VALUES)
+OPTIONS_BY_NAME = _by_other_name(OPTIONS)

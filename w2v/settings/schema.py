@@ -11,8 +11,8 @@ import re
 from typing import Any
 
 from w2v.losses.table import LOSSES
-from w2v.settings.declare import Setting, settings_of
-from w2v.settings.groups import OutputSettings, all_settings, loss_settings
+from w2v.settings.declare import Setting
+from w2v.settings.groups import all_settings, loss_settings
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 MAX_INT = 2**63 - 1
@@ -91,8 +91,6 @@ def template() -> str:
     """Returns a recipe in YAML with every setting and its default, commented out."""
     lines = ["# w2v train --config recipe.yaml"]
     for name, setting in all_settings().items():
-        if name in settings_of(OutputSettings):
-            continue
         depends = setting.default_text is not None or setting.lm is not None
         default = f"default: {setting.default_in_words}" if depends else ""
         facts = "; ".join(filter(None, (setting.limits_text, default)))

@@ -8,8 +8,11 @@ import errno
 import inspect
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial, wraps
+from types import FrameType
 from typing import Any, TypeVar
 
 from w2v.errors import InputError, shown
@@ -26,7 +29,12 @@ def asks(**checks: Check) -> Callable[[Function], Function]:
 
         @wraps(function)
         def checked(*args: Any, **named: Any) -> Any:
-            bound = signature.bind(*args, **named)
+            try:
+                bound = signature.bind(*args, **named)
+            except TypeError:
+                bound = None
+            if bound is None:
+                return function(*args, **named)  # raises Python's own error, with its name
             for name in checks.keys() & bound.arguments.keys():
                 bound.arguments[name] = checks[name](name, bound.arguments[name])
             return function(*bound.args, **bound.kwargs)
@@ -34,6 +42,15 @@ def asks(**checks: Check) -> Callable[[Function], Function]:
         return checked  # type: ignore[return-value]
 
     return decorate
+
+
+def warn(text: str) -> None:
+    """Issues a UserWarning that names the line which called the package, however deep inside."""
+    frame: FrameType | None = sys._getframe()
+    level = 1
+    while frame and str(frame.f_globals.get("__name__")).partition(".")[0] == "w2v":
+        frame, level = frame.f_back, level + 1
+    warnings.warn(text, UserWarning, stacklevel=level - 1 if frame is None else level)
 
 
 def path(name: str, value: Any) -> str:
@@ -48,7 +65,8 @@ def path(name: str, value: Any) -> str:
         pass
     else:
         return text
-    raise InputError(f"`{name}` {shown(value)} is not a path") from None
+    remedy = "; pass settings as keyword arguments, **{…}" if isinstance(value, Mapping) else ""
+    raise InputError(f"`{name}` {shown(value)} is not a path{remedy}") from None
 
 
 def items(name: str, value: Any, expected: str = "list") -> list[Any]:

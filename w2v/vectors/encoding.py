@@ -9,7 +9,6 @@ sif     smooth inverse frequency (Arora, Liang & Ma 2017, "A Simple but Tough-to
 from __future__ import annotations
 
 import pickle
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
@@ -17,6 +16,7 @@ import numpy as np
 
 from w2v.corpus.words import split_words
 from w2v.errors import InputError
+from w2v.system.arguments import warn
 from w2v.system.files import temporary_file
 from w2v.vectors.rows import WordRows
 
@@ -184,7 +184,7 @@ class _Encoder:
         """Warns about texts without any known word."""
         if self._empty:
             texts = f"{self._empty:,} of {self._n:,} texts"
-            warnings.warn(f"{texts} contain no known word: their vectors are zeros", stacklevel=4)
+            warn(f"{texts} contain no known word: their vectors are zeros")
 
 
 class _RowsOf(dict[str, tuple[int, ...]]):

@@ -118,7 +118,10 @@ def resolve(vectors: WordRows, query: Asked) -> Query:
     try:
         vector = np.asarray(query, np.float64)
     except (TypeError, ValueError):
-        raise QueryError("a query is a word, an expression, a list of words or a vector") from None
+        vector = np.zeros(())
+    if vector.ndim == 0:
+        kinds = "a query is a word, an expression, a list of words or a vector"
+        raise QueryError(f"{kinds}, not {shown(query)}")
     if vector.shape != (vectors.dim,):
         have = f"the {vectors.dim} dimensions of {vectors.source}"
         raise QueryError(f"a vector of shape {list(vector.shape)} does not fit {have}")

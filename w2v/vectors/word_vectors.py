@@ -8,7 +8,6 @@ vectors.nearest("king - man + woman", k=5)
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -186,7 +185,7 @@ class WordVectors(WordRows, Mapping[str, np.ndarray]):
         """
         content = self.words, self.matrix, self.counts
         for warning in save_vectors(path, *content, format, dtype, self).warnings:
-            warnings.warn(warning, stacklevel=2)
+            arguments.warn(warning)
 
     def card(self) -> Card:
         """Returns the model card for a sentence-transformers folder: the settings of the run that

@@ -187,7 +187,6 @@ class WordsTask(Task):
         if total.predictions == 0:
             raise NothingToLearnError(
                 "no word has a context word to learn from: after `min_count`, `max_vocab` and"
-                f" `sample` no line has two words left ({total.rare:,} and {total.dropped:,} words"
-                " were left out by them); put more words on a line, or try a smaller `min_count` or"
-                " `sample` 0"
+                " `sample` no line has two words left; put more words on a line, or try a smaller"
+                " `min_count` or `sample` 0"
             )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import json
-import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ import numpy as np
 from w2v.compat.gensim.files import read_archive, write_archive
 from w2v.corpus.ngrams import Ngrams
 from w2v.errors import InputError, shown
+from w2v.system.arguments import warn
 from w2v.system.files import atomic_file
 from w2v.system.limits import MANY_WORD_BYTES, MEAN_WORD_BYTES
 from w2v.vectors import load_vectors, save_vectors
@@ -208,7 +208,7 @@ class Storage:
                     file.write("".join(lines).encode())
         kind = "binary" if binary else "text" if write_header else "glove"
         for warning in save_vectors(fname, keys, rows, kind=kind).warnings:
-            warnings.warn(warning, stacklevel=2)
+            warn(warning)
 
     @classmethod
     def load_word2vec_format(
@@ -228,7 +228,7 @@ class Storage:
             raise TypeError(f"encoding={encoding!r} is not supported: convert the file to UTF-8")
         read = load_vectors(fname, limit=limit or None, encoding_errors=unicode_errors)
         for warning in read.warnings:
-            warnings.warn(warning, stacklevel=2)
+            warn(warning)
         counts = read.counts
         if fvocab is not None:
             # limit: room for the words that were read and as many others
@@ -244,7 +244,7 @@ class Storage:
             if missing := [word for word in read.words if word not in count_of]:
                 some = f"{len(missing):,} of {len(read):,} words, such as {shown(missing[0])},"
                 problem = f"{fvocab} has no count of {some} which count 0"
-                warnings.warn(f"{problem}: is it of {fname}?", stacklevel=2)
+                warn(f"{problem}: is it of {fname}?")
         vectors = cls(read.dim, dtype=datatype)
         vectors.add_vectors(read.words, read.matrix, None if counts is None else {"count": counts})
         vectors.ngrams = read.ngrams

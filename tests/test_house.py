@@ -41,7 +41,7 @@ FLOORS = (
 # What the lower rooms ask, and nothing else; the upper ones may ask everything below.
 ASKS = {
     "run": "runs training system errors",
-    "listening": "training errors",
+    "listening": "training system errors",
     "training": "corpus settings system errors",
     "vectors": "evaluation explorer.map corpus settings system errors",
     "explorer.map": "explorer.page system errors",

@@ -4,10 +4,10 @@ the logger "w2v" and the first Ctrl-C."""
 from __future__ import annotations
 
 import logging
+import math
 import signal
 import sys
 import threading
-import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -15,22 +15,12 @@ from types import FrameType
 from typing import Any
 
 from w2v.errors import InputError, shown
+from w2v.system.arguments import warn
 from w2v.training.report import Event, Progress, SilentReporter
 
 Callback = Callable[[Event], object]  # returning "stop" ends the run as Ctrl-C does
 
-OURS = ("w2v", "functools")  # where properties and decorated methods have frames of their own
-
 log = logging.getLogger("w2v")
-
-
-def warn_caller(text: str) -> None:
-    """Warns with the line of the program that called w2v."""
-    frame: FrameType | None = sys._getframe()
-    level = 1
-    while frame and str(frame.f_globals.get("__name__")).partition(".")[0] in OURS:
-        frame, level = frame.f_back, level + 1
-    warnings.warn(text, UserWarning, stacklevel=level - 1 if frame is None else level)
 
 
 class Listener(SilentReporter):
@@ -61,7 +51,7 @@ class Listener(SilentReporter):
     stage = milestone = note
 
     def warn(self, text: str) -> None:
-        warn_caller(text)
+        warn(text)
 
     def happened(self, event: Event) -> None:
         self._waiting.append(event)
@@ -115,7 +105,8 @@ class Listener(SilentReporter):
             self._bar = Bar(total=1000, bar_format=shape, file=sys.stderr, leave=False)
         self._bar.n = round(1000 * progress.fraction)
         rate = f"{progress.words_per_second:,.0f} {progress.unit}/s"
-        self._bar.set_description_str(f"{rate} lr {progress.lr:.4g} loss {progress.loss:.4f}")
+        loss = f"{progress.loss:.4f}" if math.isfinite(progress.loss) else "?"
+        self._bar.set_description_str(f"{rate} lr {progress.lr:.4g} loss {loss}")
 
 
 @contextmanager

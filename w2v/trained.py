@@ -14,8 +14,9 @@ from shutil import rmtree
 from typing import TYPE_CHECKING, Any
 
 from w2v.errors import Elsewhere, InputError, RunError
-from w2v.listening import Callback, Listener, soft_stop, warn_caller
+from w2v.listening import Callback, Listener, soft_stop
 from w2v.settings.keywords import plain
+from w2v.system.arguments import warn
 
 if TYPE_CHECKING:
     from w2v.lm.language_model import LanguageModel
@@ -58,7 +59,7 @@ class Run:
         """Warns if the files of the run are there, but are not those that it wrote."""
         if (now := self._fingerprints()) and now != self._written:
             problem = f"{self.path} was resumed or overwritten after this run"
-            warn_caller(f"{problem}: what is there now is used")
+            warn(f"{problem}: what is there now is used")
 
     @cached_property
     def vectors(self) -> WordVectors:
@@ -196,6 +197,6 @@ def carry_out(context: Context, listener: Listener, temporary: Path | None = Non
         listener.failure = None  # whose frames hold the listener
         if temporary is None:
             kept = f"so far is in {summary.output}, and `resume` continues it"
-            warn_caller(f"a callback raised {type(failure).__name__}: what was trained {kept}")
+            warn(f"a callback raised {type(failure).__name__}: what was trained {kept}")
         raise failure
     return Run(summary, context, temporary)

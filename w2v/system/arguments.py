@@ -48,7 +48,8 @@ def warn(text: str) -> None:
     """Issues a UserWarning that names the line which called the package, however deep inside."""
     frame: FrameType | None = sys._getframe()
     level = 1
-    while frame and str(frame.f_globals.get("__name__")).partition(".")[0] == "w2v":
+    ours = ("w2v", "functools")  # properties that are cached have a frame in functools
+    while frame and str(frame.f_globals.get("__name__")).partition(".")[0] in ours:
         frame, level = frame.f_back, level + 1
     warnings.warn(text, UserWarning, stacklevel=level - 1 if frame is None else level)
 

@@ -124,7 +124,9 @@ def test_a_recipe_and_keywords(corpus: Path) -> None:
     assert (run.summary["dim"], run.summary["epochs"]) == (6, 1)
 
 
-def test_a_tokenizer_for_lists_of_tokens_is_refused() -> None:
+def test_a_tokenizer_leaves_lists_of_tokens_as_they_are_and_says_so() -> None:
     for corpus in (TOKENS, NUMBERS):
-        with pytest.raises(w2v.InputError, match="leave out `tokenizer`"):
-            w2v.train(corpus, tokenizer="words", **SMALL)
+        plain = w2v.train(corpus, **SMALL)
+        with pytest.warns(UserWarning, match="`tokenizer`"):
+            run = w2v.train(corpus, tokenizer="words", **SMALL)
+        assert np.array_equal(run.vectors.matrix, plain.vectors.matrix)

@@ -270,7 +270,7 @@ def test_every_loss_has_a_layer():
         )
         assert isinstance(layer, layer_class(name))
         assert layer.log_prob(torch.randn(3, 4)).shape == (3, 5)
-    with pytest.raises(ValueError, match="no loss 'hs': there are softmax, "):
+    with pytest.raises(ValueError, match="no loss 'hs': did you mean hsigmoid"):
         make_layer("hs", 4, [1, 2])
 
 

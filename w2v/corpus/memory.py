@@ -99,13 +99,11 @@ def encoders(
             advance(len(chunk.data))
             yield partial(encode_chunk, chunk, reading)
         return
-    if reading.cuts:
-        remedy = "leave out `tokenizer`"
-        raise InputError(f"the corpus holds lists, which are already split into words: {remedy}")
     gathered: list[str] = []
     length, line_end = 0, ["\n"] * (2 if reading.paragraphs else 1)
     for tokens in chain(_token_lists(rows, line_end), [None]):
         if tokens is not None:
+            notices.uncut += bool(reading.cuts)
             gathered += tokens
             length += sum(map(len, tokens))
         if gathered and (tokens is None or length + len(gathered) >= size):

@@ -68,6 +68,7 @@ class Notices:
     invalid: int = 0  # invalid UTF-8 sequences replaced
     foreign: int = 0  # characters replaced that are invalid in another `encoding`
     tags: int = 0  # tag lines around documents left out
+    uncut: int = 0  # lists of tokens in memory, which `tokenizer` does not split further
 
     def add(self, later: Notices) -> None:
         """Adds the notices of a later part of the text."""
@@ -82,6 +83,7 @@ class Notices:
             (len(self.passed_over), "file", first),
             (self.missing, "row", "without a text (null) left out"),
             (self.tags, "line", "of <doc> tags left out"),
+            (self.uncut, "list", "of tokens left as they are by `tokenizer`"),
             (self.invalid, "invalid UTF-8 sequence", replaced),
             (self.foreign, "character", f"not valid in `encoding` {replaced}"),
             (self.nul, "NUL byte", "in the text read as spaces"),

@@ -121,10 +121,10 @@ def load(path: PathLike) -> WordVectors | LanguageModel:
         InputError: `path` holds neither, or is damaged.
     """
     name = named(arguments.path("path", path), "what to load")
-    from w2v.vectors import is_hub, load_vectors
+    from w2v.vectors import load_vectors
 
     loaded: WordVectors | LanguageModel
-    if (name / "model.safetensors").is_file() and not is_hub(name):
+    if is_language_model(name):
         from w2v.lm.saved import load_language_model
 
         loaded = load_language_model(name)
@@ -133,6 +133,13 @@ def load(path: PathLike) -> WordVectors | LanguageModel:
     for warning in loaded.warnings:
         warnings.warn(warning, stacklevel=2)
     return loaded
+
+
+def is_language_model(path: Path) -> bool:
+    """Returns whether `path` is the run directory of a language model."""
+    from w2v.vectors import is_hub
+
+    return (path / "model.safetensors").is_file() and not is_hub(path)
 
 
 def phrases(

@@ -80,7 +80,7 @@ class Listener(SilentReporter):
     def _call(self, event: Event) -> None:
         for callback in self.callbacks:
             try:
-                answer = None if self.failure else callback(event)
+                answer = None if self.failure is not None else callback(event)
             except Exception as failure:
                 self.failure = failure
                 self.stop.set()

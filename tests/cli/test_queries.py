@@ -274,6 +274,7 @@ def test_several_models_side_by_side(
 ) -> None:
     vectors = load_vectors(tmp_path / model)
     type(vectors)(vectors.words[::-1], vectors.matrix, None).save(tmp_path / "other.bin")
+    assert w2v("eval", model, "--with", "other.bin", *sets).stderr == ""
     repeated = tmp_path / "repeated.txt"  # names of sections that occur twice
     text = (tmp_path / sets[0]).read_text()
     repeated.write_text(f"{text}\n: total\na b c d\n{text}")

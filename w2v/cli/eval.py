@@ -38,12 +38,13 @@ models with different vocabularies cannot be compared. Piped output has a name a
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from w2v.cli.lines import open_stdin
-from w2v.cli.model import is_language_model, open_language_model, open_model
+from w2v.cli.model import open_language_model, open_model
 from w2v.cli.options import Device, EncodingErrors, Json, Model, Quiet, choice, whole
 from w2v.cli.output import Cell, is_terminal, print_json, print_line, print_table, print_values, say
 from w2v.cli.progress import ConsoleReporter, announcing_if_slow
@@ -121,6 +122,7 @@ def command(
         score = _score(lm, text, (column, encoding, encoding_errors or "replace"), quiet)
         print_json(score) if json else print_values(score)
         return
+    from w2v.api import is_language_model  # takes 50 ms
     from w2v.evaluation.sets import AnalogySet, SimilaritySet, default_sets, load_set
 
     loaded = [load_set(path) for path in sets] if sets else default_sets()
@@ -153,7 +155,7 @@ def command(
         by_model[path] = analogies, similarity
     if not sets and not quiet:
         say(PUBLIC_SETS)
-    if not quiet and (lms := [path for path in by_model if is_language_model(path)]):
+    if not quiet and (lms := [path for path in by_model if is_language_model(Path(path))]):
         say(
             f"note: {' and '.join(lms)}: these are figures of the input word vectors of a language"
             " model; --text FILE measures its perplexity"

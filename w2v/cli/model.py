@@ -3,7 +3,6 @@ stdin), and the RUN argument of the verbs that need a language model."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from w2v.cli.lines import open_stdin
@@ -44,14 +43,6 @@ def open_model(
     for warning in vectors.warnings:
         say(f"warning: {warning}")
     return vectors
-
-
-def is_language_model(model: str) -> bool:
-    """Returns whether `model` is the run directory of a language model."""
-    from w2v.vectors import is_hub
-
-    path = Path(model)
-    return (path / "model.safetensors").is_file() and not is_hub(path)
 
 
 def note_ngrams_used(vectors: WordVectors) -> None:

@@ -194,7 +194,7 @@ def compare(
     losses: Sequence[str] | Mapping[str, Mapping[str, Any]] | None = None,
     *,
     output: PathLike | None = None,
-    questions: PathLike | None = None,
+    questions: PathLike | Sequence[PathLike] | None = None,
     overwrite: bool = False,
     config: PathLike | None = None,
     **settings: Any,
@@ -206,7 +206,8 @@ def compare(
         corpus: a path, several paths or a glob; None: the one in `config`.
         losses: names, or a mapping from names to settings; None: those listed in `config`.
         output: the folder for the runs; None: MODEL-compare in the working directory.
-        questions: analogies to compare word vectors by; None: those of the demo.
+        questions: files of analogies or scored pairs to compare word vectors by, whose `scores`
+            have 95 % intervals; None: those of the demo.
         overwrite: retrain everything; otherwise finished runs are kept and stopped ones resumed.
         settings: settings shared by all losses, as in `train`.
 
@@ -231,12 +232,13 @@ def compare(
         losses = arguments.items("losses", losses)
     for name in losses or ():
         arguments.text("losses", name)
-    output, questions, config = (
+    output, config = (
         None if path is None else arguments.path(name, path)
-        for name, path in (("output", output), ("questions", questions), ("config", config))
+        for name, path in (("output", output), ("config", config))
     )
+    asked = () if questions is None else _paths("questions", questions)
     stop = Event()
-    choices = (corpus, losses, plain(settings), config, output, questions, overwrite)
+    choices = (corpus, losses, plain(settings), config, output, asked, overwrite)
     comparison = Comparison(*choices, stop=stop)
     with soft_stop(stop, lambda: True):
         return comparison.run()

@@ -28,7 +28,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from harness import accuracy, losses, options, recipes, results
+from harness import accuracy, losses, options, picture, recipes, results
 from harness.systems import Case, parse_peer, peers_here, python_with
 from harness.tables import notes, plain_rows, table
 from harness.training import Setup, TrainingBench
@@ -143,6 +143,9 @@ def measure_accuracy(asked: argparse.Namespace) -> None:
     """Prints, and keeps, what seconds buy."""
     sets = [load_set(each) for each in asked.sets] if asked.sets else default_sets()
     config = build_config({"corpus": tuple(asked.corpus)})
+    earlier = [
+        row for path in asked.earlier for row in accuracy.earlier_rows(path, asked.corpus, sets)
+    ]
     setup = accuracy.Setup(
         tuple(asked.corpus),
         _case(config, config),
@@ -152,14 +155,15 @@ def measure_accuracy(asked: argparse.Namespace) -> None:
         tuple(map(accuracy.parse_command, asked.commands)),
         asked.repeat,
         asked.peer_repeat,
+        tuple(earlier),
     )
     _check_output(asked.output)
     if asked.plot:
         check_plot(asked.plot)
-    results = accuracy.measure(setup, _speaker(asked.quiet))
+    found = accuracy.measure(setup, _speaker(asked.quiet), lambda found: _keep(found, asked.output))
     if asked.plot:
-        accuracy.draw(results, asked.plot)
-    _show(results, asked)
+        picture.draw(found, asked.plot)
+    _show(found, asked)
 
 
 def measure_recipes(asked: argparse.Namespace) -> int:
@@ -288,6 +292,13 @@ def _show(found: dict[str, Any], asked: argparse.Namespace) -> None:
             print_line(note)
     else:
         print_table((), plain_rows(found))
+
+
+def _keep(found: dict[str, Any], output: str | None) -> None:
+    """Writes results to the file of --output, if there is one."""
+    if output is not None:
+        with atomic_file(output) as file:
+            file.write((json.dumps(found, indent=1) + "\n").encode())
 
 
 def _check_output(output: str | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -44,6 +45,49 @@ def test_recipes_and_other_programs(tmp_path: Path, bench: Bench, word2vec_c: Pa
     name, table = read(saved)
     assert name == "few" and "| w2v, fast.yaml |" in table and "corpus.txt; " in table
     assert "fast.yaml" in (tmp_path / "plot.svg").read_text()
+
+    both = tmp_path / "both.json"
+    given = ("accuracy", str(corpus), "--set", str(pairs), "--set", str(absent))
+    later = bench(
+        *(*given, "--repeat", "0", "--earlier", str(saved), "--peer-repeat", "2"),
+        *("--command", f"another={command}", "--output", str(both), "--quiet"),
+    )
+    assert later.returncode == 0, later.stderr
+    rows = json.loads(both.read_text())["rows"]
+    assert rows[:3] == found["rows"]
+    assert [(row["system"], row["seeds"]) for row in rows[3:]] == [("another", 2)]
+    other = bench("accuracy", str(corpus), "--set", str(pairs), "--earlier", str(saved))
+    assert other.returncode == 2 and "absent" in other.stderr.splitlines()[-1]
+
+
+def test_an_interrupted_measurement_keeps_what_it_knows(
+    tmp_path: Path, word2vec_c: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second program of a round is cut short; the first one's row is in the file."""
+    corpus, pairs, saved = (tmp_path / name for name in ("corpus.txt", "pairs.txt", "few.json"))
+    corpus.write_text("the king and the queen and the prince\n" * 50)
+    pairs.write_text("king\tqueen\t9\nking\tthe\t2\nqueen\tprince\t7\nand\tthe\t3\n")
+    monkeypatch.chdir(tmp_path)
+    command = f"{word2vec_c} -train {{corpus}} -output {{output}}.bin -size 4"
+    stop = f"bash -c 'kill -INT {os.getpid()}; sleep 9' {{corpus}} {{output}}"
+    status = run.main(
+        [
+            *("accuracy", str(corpus), "--set", str(pairs), "--repeat", "0"),
+            *("--command", f"one={command}", "--command", f"two={stop}", "--output", str(saved)),
+        ]
+    )
+    assert status == 130
+    assert [row["system"] for row in json.loads(saved.read_text())["rows"]] == ["one"]
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"bench": "losses", "rows": []}', "[1"])
+def test_earlier_results_of_something_else_are_refused(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    saved = tmp_path / "saved.json"
+    saved.write_text(text)
+    assert run.main(["accuracy", "corpus.txt", "--earlier", str(saved)]) == 2
+    assert "saved.json" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ import pytest
 from tests.forks import Fork
 from w2v.cli.app import main
 from w2v.comparison import compare as module
-from w2v.comparison.child import Job, figures_of
-from w2v.comparison.table import Row
+from w2v.comparison.child import Job, figures_of, scored
+from w2v.comparison.table import Row, Score
 from w2v.training.report import Reporter
 
 SPEED = {"softmax": 1000.0, "nce": 4000.0, "hsigmoid": 5000.0}
@@ -56,11 +56,12 @@ class StandIn:
             "words_per_second": SPEED.get(row.loss, 1.0),
             "interrupted": self.interrupted,
         }
-        accuracy = 0.25
         if job.config.model.model == "lm":
-            summary["validation"], accuracy = {"perplexity": 80.5}, None
+            summary["validation"] = {"perplexity": 80.5}
         figures = figures_of(summary, folder)
-        return replace(row, **figures, accuracy=accuracy, peak_memory_bytes=123_000_000)
+        results = [Score(name, "analogies", 0.25, 0.125, 0.5, 0.75) for name in job.sets]
+        figures |= scored(results)
+        return replace(row, **figures, peak_memory_bytes=123_000_000)
 
     @property
     def trained(self) -> list[str]:

@@ -13,8 +13,9 @@ import pytest
 
 from tests.comparison.conftest import LM, StandIn, Verb
 from w2v.comparison.child import read_curve
-from w2v.comparison.table import Row, load_table, save_table, with_speedups
+from w2v.comparison.table import Row, Score, load_table, save_table, with_speedups
 from w2v.errors import InputError
+from w2v.evaluation.sets import AnalogySet, SimilaritySet
 
 
 def test_the_table(verb: Verb, stand_in: StandIn, tmp_path: Path) -> None:
@@ -107,18 +108,25 @@ def test_rows_of_losses_that_are_not_asked_for_now_are_remembered(
     assert stand_in.trained == ["softmax", "hsigmoid", "nce"]
 
 
-def test_word_vectors_are_compared_by_analogies(
-    verb: Verb, stand_in: StandIn, tmp_path: Path
-) -> None:
+def test_word_vectors_are_compared_by_sets(verb: Verb, stand_in: StandIn, tmp_path: Path) -> None:
     (tmp_path / "q.txt").write_text(": capitals\na b c d\n")
-    status, out, _ = verb(
-        "text.txt", "--losses", "neg,softmax", "--questions", "q.txt", "--no-cache"
-    )
+    (tmp_path / "pairs.txt").write_text("a b 3\nc d 4\n")
+    asked = ["--questions", "q.txt", "--questions", "pairs.txt"]
+    status, out, _ = verb("text.txt", "--losses", "neg,softmax", *asked, "--no-cache")
     assert status == 0
-    assert [line.split("\t")[1] for line in out.splitlines()] == ["0.25", "0.25"]
-    questions = stand_in.jobs[0].questions
-    assert questions is not None and questions.sections[0].questions == (("a", "b", "c", "d"),)
+    for line in out.splitlines():
+        cells = line.split("\t")
+        assert cells[1] == "0.25" and cells[6] == "done"
+        assert cells[7:14] == ["0.75", "0.125", "0.5", "0.25", "0.75", "0.125", "0.5"]
+    analogies, pairs = stand_in.jobs[0].sets.values()
+    assert isinstance(analogies, AnalogySet) and isinstance(pairs, SimilaritySet)
+    assert analogies.sections[0].questions == (("a", "b", "c", "d"),)
     assert load_table(tmp_path / "skip-gram-compare")["neg"].accuracy == 0.25
+    table = (tmp_path / "skip-gram-compare" / "compare.tsv").read_text().splitlines()
+    heading, neg, _ = (line.split("\t") for line in table)
+    found = dict(zip(heading, neg, strict=True))
+    ends = ("value", "low", "high", "coverage")
+    assert [found[f"pairs:{end}"] for end in ends] == ["0.25", "0.125", "0.5", "0.75"]
 
 
 @pytest.mark.parametrize(
@@ -130,10 +138,6 @@ def test_word_vectors_are_compared_by_analogies(
         (
             ["text.txt", "--losses", "neg", "--questions", "none.txt"],
             "cannot read the set none.txt",
-        ),
-        (
-            ["text.txt", "--losses", "neg", "--questions", "pairs.txt"],
-            "--questions pairs.txt contains pairs of words",
         ),
         (["-", "--losses", "neg"], "standard input can be read only once"),
         (["pipe", "--losses", "neg"], "pipe can be read only once"),
@@ -152,21 +156,26 @@ def test_word_vectors_are_compared_by_analogies(
         ([*LM[:-1], "damaged", "--losses", "nce"], "damaged/compare.json is damaged"),
         ([*LM[:-1], "deep", "--losses", "nce"], "deep/compare.json is damaged"),
         ([*LM[:-1], "odd", "--losses", "nce"], "a value of 'nce' has the wrong type"),
+        ([*LM[:-1], "odd2", "--losses", "nce"], "a value of 'nce' has the wrong type"),
+        ([*LM[:-1], "odd3", "--losses", "nce"], "compare.json is damaged"),
     ],
 )
 def test_input_errors(
     verb: Verb, stand_in: StandIn, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
     os.mkfifo(tmp_path / "pipe")
-    (tmp_path / "pairs.txt").write_text("a b 3\nc d 4\n")
     for folder, name in (("full", "a.txt"), ("damaged", "compare.json")):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / name).write_text('{"rows": [1]}')
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "compare.json").write_text("[" * 100_000)
     odd = {"name": "nce", "loss": "nce", "status": "done", "tokens_per_second": "fast"}
-    (tmp_path / "odd").mkdir()
-    (tmp_path / "odd" / "compare.json").write_text(json.dumps({"rows": [odd], "others": []}))
+    score = {"set": "q", "measure": "analogies", "value": "high", "low": 0, "high": 1}
+    odd2 = {"name": "nce", "loss": "nce", "scores": [{**score, "coverage": 1}]}
+    odd3 = {"name": "nce", "loss": "nce", "scores": [{"sets": "q"}]}
+    for folder, row in (("odd", odd), ("odd2", odd2), ("odd3", odd3)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "compare.json").write_text(json.dumps({"rows": [row], "others": []}))
     status, out, err = verb(*arguments)
     assert (status, out, err.count("\n"), stand_in.jobs) == (2, "", 1, [])
     assert message in err
@@ -206,11 +215,14 @@ def test_no_table_that_floats_or_the_stack_cannot_hold(tmp_path: Path, text: str
 
 
 def test_a_table_comes_back(tmp_path: Path) -> None:
-    rows = [Row("a", "nce", "done", 9.5, curve=((1.0, 2.0),), settings={"dim": 3})]
+    score = Score("q", "spearman", 0.5, None, None, 1.0)
+    rows = [Row("a", "nce", "done", 9.5, None, curve=((1.0, 2.0),), settings={"dim": 3})]
+    rows[0] = replace(rows[0], scores=(score,))
     rows.append(Row("b", "neg", problem="tab\there"))
     save_table(tmp_path, rows)
     assert load_table(tmp_path) == {"a": rows[0], "b": rows[1]}
-    assert (tmp_path / "compare.tsv").read_text().splitlines()[2].endswith("tab here")
+    cells = (tmp_path / "compare.tsv").read_text().splitlines()[2].split("\t")
+    assert cells[10:] == ["tab here", *["n/a"] * 4]
 
 
 def test_when_an_epoch_was(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ import pytest
 
 import w2v
 from tests.comparison.conftest import LM, StandIn, Verb
+from w2v.evaluation.analogies import AnalogyResult
+from w2v.evaluation.similarity import SimilarityResult
 from w2v.losses.table import LOSSES
 from w2v.settings.build import build_config
 from w2v.settings.language_model import ARCHITECTURES
@@ -92,5 +94,61 @@ def test_the_demo_s_questions_are_called_so(verb: Verb) -> None:
     asked = ("text.txt", "--losses", "neg", "--dim", "4", "--epochs", "1", "--threads", "1")
     _, out, err = verb(*asked)
     assert "demo" in err and "0 of the 4,200 questions" in err and "--questions" in err
-    assert out.split("\t")[-1].strip() == "0"
+    value, covered, *ends = (out.rstrip("\n").split("\t")[at] for at in (1, 7, 8, 9))
+    assert covered == "0" and {value, *ends} == {"n/a"}
     assert "coverage" in (Path.cwd() / "skip-gram-compare" / "compare.tsv").read_text()
+
+
+PAIRS = "a\tb\t3\na\tc\t9\nb\td\t1\nc\te\t4\nd\tf\t6\n"
+SMALL = ["--dim", "4", "--epochs", "1", "--threads", "1", "--min-count", "1", "--output", "c"]
+
+
+@pytest.mark.usefixtures("quick_children")
+def test_scores_are_those_of_the_vectors_with_intervals(verb: Verb, tmp_path: Path) -> None:
+    (tmp_path / "q.txt").write_text(": capitals\na b c d\nb a d c\na b zebra d\n")
+    (tmp_path / "pairs.txt").write_text(PAIRS)
+    asked = ["--questions", "q.txt", "--questions", "pairs.txt"]
+    status, out, err = verb("text.txt", "--losses", "neg,hsigmoid", *SMALL, *asked, "--json")
+    assert status == 0, err
+    for row in json.loads(out)["rows"]:
+        vectors = w2v.load(tmp_path / "c" / row["name"])
+        answers = vectors.evaluate(tmp_path / "q.txt")
+        similar = vectors.evaluate(tmp_path / "pairs.txt", intervals=True)
+        assert isinstance(answers, AnalogyResult) and isinstance(similar, SimilarityResult)
+        first, second = row["scores"]
+        assert (first["set"], first["measure"], first["coverage"]) == ("q", "analogies", 2 / 3)
+        assert row["accuracy"] == first["value"] == answers.accuracy
+        assert (first["low"], first["high"]) == answers.interval()
+        assert (second["set"], second["measure"], second["coverage"]) == ("pairs", "spearman", 1)
+        assert second["value"] == similar.spearman
+        assert (second["low"], second["high"]) == similar.spearman_ci
+
+
+@pytest.mark.usefixtures("quick_children")
+def test_a_run_that_is_kept_is_asked_the_new_questions(verb: Verb, tmp_path: Path) -> None:
+    """Else the table would have another set's figures under this one's name."""
+    (tmp_path / "q.txt").write_text(": capitals\na b c d\n")
+    (tmp_path / "pairs.txt").write_text(PAIRS)
+    first = verb("text.txt", "--losses", "neg", *SMALL, "--questions", "q.txt", "--json")
+    (row,) = json.loads(first[1])["rows"]
+    assert [score["set"] for score in row["scores"]] == ["q"]
+    written = (tmp_path / "c" / "neg" / "vectors.npy").stat().st_mtime_ns
+    again = verb("text.txt", "--losses", "neg", *SMALL, "--questions", "pairs.txt", "--json")
+    assert again[0] == 0 and "kept from c/neg" in again[2]
+    (other,) = json.loads(again[1])["rows"]
+    assert [score["set"] for score in other["scores"]] == ["pairs"]
+    assert other["accuracy"] is None and other["coverage"] is None
+    for name in ("peak_memory_bytes", "seconds_per_epoch", "settings", "status"):
+        assert other[name] == row[name]
+    assert (tmp_path / "c" / "neg" / "vectors.npy").stat().st_mtime_ns == written
+
+
+@pytest.mark.usefixtures("quick_children")
+def test_sets_whose_files_have_one_name_are_told_apart(verb: Verb, tmp_path: Path) -> None:
+    for folder, text in (("x", "a b c d\n"), ("y", "a b c e\nb a d c\n")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "q.txt").write_text(f": capitals\n{text}")
+    asked = ["--questions", "x/q.txt", "--questions", "y/q.txt"]
+    _, out, _ = verb("text.txt", "--losses", "neg", *SMALL, *asked, "--json")
+    (row,) = json.loads(out)["rows"]
+    assert [score["set"] for score in row["scores"]] == ["q", "y/q.txt"]

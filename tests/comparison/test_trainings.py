@@ -27,7 +27,7 @@ def job(folder: Path, text: str, **settings: str) -> Job:
         corpus.write_text(text)
     given = {"epochs": "100000000", "threads": "1", "dim": "4", "min_count": "1", **settings}
     config = build_config({"corpus": (str(corpus),), "output": str(folder / "run"), **given})
-    return Job(Row("neg", "neg", "training"), config, False, False, None)
+    return Job(Row("neg", "neg", "training"), config, False, False, {})
 
 
 class Watching(SilentReporter):

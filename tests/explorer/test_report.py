@@ -68,6 +68,13 @@ def test_runs_beside_each_other(folder: Path, tmp_path: Path) -> None:
     assert {*re.findall(r'class="(?:line|mark) (s\d)"', loss)} == {"s0", "s1"}
 
 
+def test_sets_whose_files_have_one_name_are_both_scored(folder: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "set.txt"
+    copy.write_text((folder / "set.txt").read_text())
+    w2v.report(folder / "neg", tmp_path / "r.html", questions=[folder / "set.txt", copy])
+    assert str(copy) in shown(tmp_path / "r.html")
+
+
 def test_a_language_model_has_a_perplexity(folder: Path, tmp_path: Path) -> None:
     w2v.report([folder / "lm"], tmp_path / "r.html")
     text = shown(tmp_path / "r.html")

@@ -123,16 +123,12 @@ def command(
         print_json(score) if json else print_values(score)
         return
     from w2v.api import is_language_model  # takes 50 ms
-    from w2v.evaluation.sets import AnalogySet, SimilaritySet, default_sets, load_set
+    from w2v.evaluation.sets import AnalogySet, SimilaritySet, load_sets
 
-    loaded = [load_set(path) for path in sets] if sets else default_sets()
+    named = load_sets(sets or ())
     if others and ci and not json:
         raise InputError("--ci does not fit in a table of several models: add --json, or omit it")
-    named: dict[str, Any] = {}
-    for i, test in enumerate(loaded):
-        taken = any(test.name == other.name for other in loaded[:i])
-        name = sets[i] if sets and taken else test.name
-        named[name] = test
+    for name, test in named.items():
         if isinstance(test, SimilaritySet) and (skipped := test.skipped - test.headed) > 0:
             lines, are, were = ("line", "is", "was") if skipped == 1 else ("lines", "are", "were")
             description = f"{skipped} {lines} of {name} {are} not a pair of words with a score"

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing import Pipe
@@ -21,10 +21,11 @@ from typing import Any
 
 import numpy as np
 
-from w2v.comparison.table import Row
+from w2v.comparison.table import ANALOGIES, SPEARMAN, Row, Score
 from w2v.errors import InputError, W2VError
-from w2v.evaluation.analogies import evaluate_analogies
-from w2v.evaluation.sets import AnalogySet
+from w2v.evaluation.analogies import AnalogyResult
+from w2v.evaluation.sets import Set
+from w2v.evaluation.similarity import SimilarityResult
 from w2v.run import run
 from w2v.runs.directory import metrics_of
 from w2v.runs.output import claimed
@@ -50,8 +51,8 @@ class Job:
     config: Config  # including the run directory
     resume: bool  # whether to resume the run in that directory
     use_cache: bool
-    questions: AnalogySet | None  # for word vectors
-    demo_questions: bool = False  # whether these are the demo's, because the user gave none
+    sets: Mapping[str, Set]  # by name; what word vectors are asked
+    of_demo: bool = False  # whether these are the demo's, because the user gave none
 
 
 def train_apart(job: Job, reporter: Reporter, stop: threading.Event) -> Row:
@@ -180,17 +181,40 @@ def main(descriptor: int) -> None:
 def _result(job: Job, reporter: _Forwarder, stop: threading.Event) -> dict[str, Any]:
     """Trains unless the run is finished already, and returns the values of its row."""
     summary = _train(job, reporter, stop)
-    folder, questions = Path(summary["output"]), job.questions
+    folder = Path(summary["output"])
     figures = figures_of(summary, folder)
-    if questions is not None and not summary["interrupted"]:
-        answers = evaluate_analogies(load_vectors(folder), questions.sections).tally()
-        figures |= {"accuracy": answers.accuracy, "coverage": answers.covered / answers.total}
-        if answers.covered < answers.total / 2:
-            covered = f"{answers.covered:,} of the {answers.total:,} questions of {questions.name}"
-            origin = ", which are about the demo corpus" if job.demo_questions else ""
+    if not job.sets or summary["interrupted"]:
+        return figures
+    vectors: Any = load_vectors(folder)
+    scores = []
+    for name, asked in job.sets.items():
+        result: AnalogyResult | SimilarityResult = vectors.evaluate(asked, intervals=True)
+        scores.append(score_of(name, result))
+        if result.covered < result.total / 2:
+            noun = "questions" if isinstance(result, AnalogyResult) else "pairs"
+            covered = f"{result.covered:,} of the {result.total:,} {noun} of {name}"
+            origin = ", which are about the demo corpus" if job.of_demo else ""
             remedy = "give questions about words of your text with `questions`"
             reporter.warn(f"all words are known in only {covered}{origin}: {remedy}")
-    return figures
+    return figures | scored(scores)
+
+
+def score_of(name: str, result: AnalogyResult | SimilarityResult) -> Score:
+    """Returns the score on the set `name`, with its 95 % interval."""
+    coverage = result.covered / result.total if result.total else 0.0
+    if isinstance(result, AnalogyResult):
+        measure, value, ends = ANALOGIES, result.accuracy, result.interval()
+    else:
+        measure, value, ends = SPEARMAN, result.spearman, result.spearman_ci
+    low, high = ends or (None, None)
+    return Score(name, measure, value, low, high, coverage)
+
+
+def scored(scores: Sequence[Score]) -> dict[str, Any]:
+    """Returns the values of a row that has these scores."""
+    first = next((score for score in scores if score.measure == ANALOGIES), None)
+    values = {"accuracy": first.value, "coverage": first.coverage} if first else {}
+    return {"accuracy": None, "coverage": None, **values, "scores": tuple(scores)}
 
 
 def _train(job: Job, reporter: _Forwarder, stop: threading.Event) -> dict[str, Any]:

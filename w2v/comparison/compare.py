@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from w2v.comparison.child import Job, train_apart
+from w2v.comparison.child import Job, scored, train_apart
 from w2v.comparison.contenders import Contender, Losses, read_contenders
 from w2v.comparison.table import (
     TABLE_JSON,
@@ -28,7 +28,7 @@ from w2v.comparison.table import (
 )
 from w2v.corpus.sources import resolve_sources
 from w2v.errors import InputError
-from w2v.evaluation.sets import AnalogySet, default_sets, load_set
+from w2v.evaluation.sets import AnalogySet, Set, load_sets
 from w2v.runs.output import check_folder
 from w2v.settings.declare import settings_of
 from w2v.settings.groups import CorpusSettings, OutputSettings
@@ -48,7 +48,7 @@ class Comparison:
     settings: Mapping[str, Any] = field(default_factory=dict)  # of all contenders
     config: PathLike | None = None  # a YAML file
     output: PathLike | None = None  # the folder; None: MODEL-compare
-    questions: PathLike | None = None  # analogies for word vectors; None: the demo's
+    questions: PathLike | Sequence[PathLike] = ()  # sets for word vectors; none: the demo's
     overwrite: bool = False  # whether to train all again
     use_cache: bool = True
     reporter: Reporter = field(default_factory=SilentReporter)
@@ -81,7 +81,7 @@ class Comparison:
             )
             why = "to compare only losses, give all the same values"
             self.reporter.note(f"the runs differ in {' and '.join(parts)}: {why}")
-        questions = self._questions()
+        sets = self._sets()
         earlier = self._earlier()
         rows = [earlier.get(c.name) or Row(c.name, c.loss) for c in self.contenders]
         others = [row for row in earlier.values() if row not in rows]
@@ -92,32 +92,34 @@ class Comparison:
                 self.reporter.note(
                     f"{contender.name}: kept from {where} (`overwrite` trains it again)"
                 )
+                if sets:
+                    rows[i] = self._asked(contender, before, sets)
             elif not self.stop.is_set():
                 self.reporter.stage(f"{contender.name} ({i + 1} of {len(rows)})")
-                job = self._job(contender, before, questions)
+                job = self._job(contender, before, sets)
                 rows[i] = job.row
                 save_table(self.folder, rows, others)  # so that a killed run can be resumed
                 rows[i] = train_apart(job, self.reporter, self.stop)
             save_table(self.folder, rows, others)
         return Compared(with_differences(with_speedups(rows)), self.is_lm, self.folder)
 
-    def _questions(self) -> AnalogySet | None:
+    def _sets(self) -> dict[str, Set]:
+        """Returns what word vectors are asked, by name; nothing for language models."""
+        given = self.questions
+        paths = [given] if isinstance(given, (str, os.PathLike)) else given
         if self.is_lm:
-            if self.questions is not None:
+            if paths:
                 why = "language models are compared by perplexity"
                 self.reporter.note(f"`questions` is ignored: {why}")
-            return None
-        if self.questions is None:
-            why = "give a set about words of your text with `questions`"
+            return {}
+        if not paths:
+            why = "give sets about words of your text with `questions`"
             self.reporter.note(f"the questions are those of the demo corpus: {why}")
-            return next(loaded for loaded in default_sets() if isinstance(loaded, AnalogySet))
-        questions = load_set(os.fspath(self.questions))
-        if not isinstance(questions, AnalogySet):
-            problem = f"`questions` {self.questions} contains pairs of words with scores"
-            raise InputError(f"{problem}: name a set of analogies")
-        if not any(section.questions for section in questions.sections):
-            raise InputError(f"`questions` {self.questions} has no questions: name another set")
-        return questions
+        sets = load_sets([os.fspath(path) for path in paths])
+        for path, each in zip(paths, sets.values(), strict=False):
+            if isinstance(each, AnalogySet) and not any(part.questions for part in each.sections):
+                raise InputError(f"`questions` {path} has no questions: name another set")
+        return sets
 
     def _earlier(self) -> dict[str, Row]:
         """Makes the output folder, or returns the rows of earlier runs in it by name."""
@@ -142,16 +144,27 @@ class Comparison:
                 check_same(contender, row, folder)
         return earlier
 
-    def _job(self, contender: Contender, before: Row, questions: AnalogySet | None) -> Job:
-        """Returns the job for a contender: resume the run of the row `before` if it was stopped or
-        killed and had the same settings; else train from the start."""
+    def _asked(self, contender: Contender, done: Row, sets: Mapping[str, Set]) -> Row:
+        """Returns the row of a run that is done with its scores on these sets, which may not be
+        those that it was asked before."""
+        unasked = replace(done, **scored(()))
+        if self.stop.is_set():
+            return unasked
+        row = train_apart(self._job(contender, unasked, sets), self.reporter, self.stop)
+        return unasked if row.status == "interrupted" else row
+
+    def _job(self, contender: Contender, before: Row, sets: Mapping[str, Set]) -> Job:
+        """Returns the job for a contender: ask the run of the row `before` if it is done, resume it
+        if it was stopped or killed and had the same settings; else train from the start."""
         row = Row(contender.name, contender.loss, "training", settings=settings_asked(contender))
         folder = self.folder / contender.name
         begun = before.status in ("interrupted", "training") and before.settings == row.settings
         resume = begun and any((folder / "checkpoints").glob("*"))
+        if before.status == "done":
+            row, resume = replace(before, status="training"), True
         output = OutputSettings(output=str(folder), overwrite=True)
-        config, demo = replace(contender.config, output=output), self.questions is None
-        return Job(row, config, resume, self.use_cache, questions, demo)
+        config = replace(contender.config, output=output)
+        return Job(row, config, resume, self.use_cache, sets, not self.questions)
 
 
 def check_comparable(contenders: Sequence[Contender]) -> None:

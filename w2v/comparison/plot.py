@@ -1,5 +1,5 @@
-"""Plots a comparison with matplotlib: validation perplexity (or the accuracy of word vectors)
-against training time, as PNG, SVG or PDF."""
+"""Plots a comparison with matplotlib: validation perplexity, or the score of word vectors on the
+first set with its 95 % interval, against training time, as PNG, SVG or PDF."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import cycle
 from pathlib import Path
 
-from w2v.comparison.table import Row
+from w2v.comparison.table import ANALOGIES, SPEARMAN, Row
 from w2v.errors import InputError, RunError
 from w2v.system.files import atomic_file
 from w2v.system.packages import reporting_missing
@@ -42,8 +42,10 @@ def draw(rows: Sequence[Row], path: str | Path) -> None:
     styles = cycle(zip(COLOURS, MARKERS, strict=True))
     for (row, curve), (colour, marker) in zip(curves, styles, strict=False):
         axes.plot(*zip(*curve, strict=True), label=row.name, color=colour, marker=marker, ms=5)
+        if not row.curve and (score := row.scores[0]).low is not None and score.high is not None:
+            axes.plot([curve[0][0]] * 2, [score.low, score.high], color=colour, linewidth=1)
     axes.set_xlabel("training time, seconds")
-    axes.set_xlim(left=0)
+    axes.set_xlim(0, 1.05 * max(x for _, curve in curves for x, _ in curve))
     if any(row.perplexity is not None for row, _ in curves):
         axes.set_ylabel("validation perplexity (log scale)")
         axes.set_yscale("log")
@@ -51,7 +53,9 @@ def draw(rows: Sequence[Row], path: str | Path) -> None:
         axes.yaxis.set_major_formatter(ScalarFormatter())
         axes.yaxis.set_minor_formatter(NullFormatter())
     else:
-        axes.set_ylabel("analogies, share of right answers")
+        first = curves[0][0].scores[0]
+        measured = {ANALOGIES: "share of right answers", SPEARMAN: "Spearman's correlation"}
+        axes.set_ylabel(f"{first.set}, {measured[first.measure]}")
     axes.grid(alpha=0.3, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize="small")
@@ -67,7 +71,8 @@ def draw(rows: Sequence[Row], path: str | Path) -> None:
 
 
 def _end(row: Row) -> tuple[tuple[float, float], ...]:
-    """Returns the only point of word vectors: (total seconds of training, accuracy)."""
-    if row.accuracy is None or row.seconds_per_epoch is None or row.epochs is None:
+    """Returns the only point of word vectors: (total seconds of training, first score)."""
+    value = row.scores[0].value if row.scores else None
+    if value is None or row.seconds_per_epoch is None or row.epochs is None:
         return ()
-    return ((row.seconds_per_epoch * row.epochs, row.accuracy),)
+    return ((row.seconds_per_epoch * row.epochs, value),)

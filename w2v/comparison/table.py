@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import chain
 from pathlib import Path
@@ -17,7 +17,20 @@ from w2v.system.json import read_object, real_number
 
 Number = int | float | None
 ABSENT = "n/a"
+ANALOGIES, SPEARMAN = "analogies", "spearman"
 TABLE_JSON, TABLE_TSV = "compare.json", "compare.tsv"
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a contender's word vectors reach on one set."""
+
+    set: str  # its name, different from those of the other sets
+    measure: str  # ANALOGIES: share of right answers, 0 to 1; SPEARMAN: correlation
+    value: float | None  # None if no question, or fewer than two pairs, have known words only
+    low: float | None  # ends of the 95 % interval
+    high: float | None
+    coverage: float  # share of questions or pairs whose words are all known, 0 to 1
 
 
 @dataclass(frozen=True)
@@ -28,8 +41,8 @@ class Row:
     loss: str
     status: str = "waiting"  # or training, done, interrupted, failed
     perplexity: float | None = None  # on the validation text, in the best epoch; lm only
-    accuracy: float | None = None  # on covered analogies, 0 to 1; word vectors only
-    coverage: float | None = None  # share of analogies whose words are all known, 0 to 1
+    accuracy: float | None = None  # on covered analogies of the first such set, 0 to 1; words only
+    coverage: float | None = None  # share of these analogies whose words are all known, 0 to 1
     seconds_per_epoch: float | None = None
     tokens_per_second: float | None = None
     speedup: float | None = None  # over the full softmax, if it is among the losses
@@ -40,9 +53,11 @@ class Row:
     settings: dict[str, Any] | None = None  # requested, by name
     # (seconds of training, validation perplexity), one per validation
     curve: tuple[tuple[float, float], ...] = ()
+    scores: tuple[Score, ...] = ()  # on each set; word vectors only
 
 
-COLUMNS = tuple(field.name for field in fields(Row))[:-4]
+COLUMNS = tuple(field.name for field in fields(Row))[:-5]
+ENDS = ("value", "low", "high", "coverage")  # columns of each set, called SET:value and so on
 # The types of the values in compare.json.
 KINDS: dict[str, Any] = {
     **dict.fromkeys(("name", "loss", "status"), str),
@@ -50,6 +65,7 @@ KINDS: dict[str, Any] = {
     **dict.fromkeys(("seconds_per_epoch", "tokens_per_second", "peak_memory_bytes"), Number),
     **dict.fromkeys(("differing", "settings"), dict | None),
 }
+OF_SCORES: dict[str, Any] = {"set": str, "measure": str, **dict.fromkeys(ENDS, Number)}
 
 
 @dataclass(frozen=True)
@@ -134,10 +150,12 @@ def load_table(folder: Path) -> dict[str, Row]:
         for row in document["rows"] + document["others"]:
             values = {key: value for key, value in row.items() if key in names}
             curve = tuple((float(x), float(y)) for x, y in values.pop("curve", ()))
-            for number in (item for item in values.values() if type(item) is int):
-                real_number(number)
-            loaded = Row(**values, curve=curve)
-            if not all(isinstance(getattr(loaded, name), kinds) for name, kinds in KINDS.items()):
+            scores = tuple(Score(**score) for score in values.pop("scores", ()))
+            for number in chain(values.values(), *(vars(score).values() for score in scores)):
+                if type(number) is int:
+                    real_number(number)
+            loaded = Row(**values, curve=curve, scores=scores)
+            if not (_typed(loaded, KINDS) and all(_typed(score, OF_SCORES) for score in scores)):
                 raise ValueError(f"a value of {shown(loaded.name)} has the wrong type")
             rows[loaded.name] = loaded
     except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
@@ -146,12 +164,29 @@ def load_table(folder: Path) -> dict[str, Row]:
     return rows
 
 
+def _typed(record: Row | Score, kinds: Mapping[str, Any]) -> bool:
+    return all(isinstance(getattr(record, name), kind) for name, kind in kinds.items())
+
+
 def _lines(rows: Sequence[Row]) -> list[list[str]]:
-    """Returns a header and a line of cells for each row; the settings that differ come last."""
+    """Returns a header and a line of cells for each row: after the columns that all comparisons
+    have, those of the sets and the settings that differ."""
     unlike = list((rows[0].differing or {}) if rows else ())
-    records = [vars(row) | (row.differing or {}) for row in rows]
-    names = [*COLUMNS, *unlike]
-    return [names, *([_cell(values[name]) for name in names] for values in records)]
+    of_sets = [(name, end) for name in sets_of(rows) for end in ENDS]
+    heading = [*COLUMNS, *(f"{name}:{end}" for name, end in of_sets), *unlike]
+    lines = [[" ".join(name.split()) for name in heading]]
+    for row in rows:
+        scores = {score.set: vars(score) for score in row.scores}
+        cells = [getattr(row, name) for name in COLUMNS]
+        cells += [scores.get(name, {}).get(end) for name, end in of_sets]
+        cells += [(row.differing or {}).get(name) for name in unlike]
+        lines.append(list(map(_cell, cells)))
+    return lines
+
+
+def sets_of(rows: Sequence[Row]) -> list[str]:
+    """Returns the names of the sets that a row has a score on."""
+    return list(dict.fromkeys(score.set for row in rows for score in row.scores))
 
 
 def _cell(value: object) -> str:

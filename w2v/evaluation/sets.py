@@ -52,6 +52,9 @@ class SimilaritySet(NamedTuple):
     headed: bool = False
 
 
+Set = AnalogySet | SimilaritySet
+
+
 class Line(NamedTuple):
     """A line that is not blank, and its number in the file."""
 
@@ -74,7 +77,7 @@ class Form(NamedTuple):
             return []
 
 
-def load_set(path: str | Path) -> AnalogySet | SimilaritySet:
+def load_set(path: str | Path) -> Set:
     """Reads the set at `path`, or from standard input if that is "-". The files of a folder are the
     sections of one set of analogies. Raises InputError if it cannot be read or is not a set."""
     if path == "-":
@@ -85,7 +88,18 @@ def load_set(path: str | Path) -> AnalogySet | SimilaritySet:
     return parse_set(_read(path), _stem(path), str(path))
 
 
-def default_sets() -> list[AnalogySet | SimilaritySet]:
+def load_sets(paths: Sequence[str | Path]) -> dict[str, Set]:
+    """Reads the sets at `paths`, by a name of its own for each: a set's own, or the path if an
+    earlier set is called so. Without paths, the sets included in the package. Raises InputError as
+    `load_set` does."""
+    loaded: dict[str, Set] = {}
+    for path in paths:
+        found = load_set(path)
+        loaded[str(path) if found.name in loaded else found.name] = found
+    return loaded or {found.name: found for found in default_sets()}
+
+
+def default_sets() -> list[Set]:
     """Returns the sets included in the package, sorted by name."""
     folder = resources.files("w2v.evaluation").joinpath("sets")
     names = sorted(file.name for file in folder.iterdir() if file.name.endswith((".txt", ".tsv")))
@@ -128,9 +142,7 @@ def _read(path: Path) -> bytes:
     return data
 
 
-def parse_set(
-    data: bytes, name: str, source: str, of_folder: bool = False
-) -> AnalogySet | SimilaritySet:
+def parse_set(data: bytes, name: str, source: str, of_folder: bool = False) -> Set:
     """Parses a set called `name`; error messages call it `source`. In a file of a folder
     (`of_folder`), pairs may also be separated by spaces. Raises InputError if it is not a set."""
     try:

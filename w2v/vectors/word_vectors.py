@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from w2v.evaluation.analogies import METHODS, AnalogyResult, evaluate_analogies
-from w2v.evaluation.sets import AnalogySet, SimilaritySet, default_sets, load_set
+from w2v.evaluation.sets import AnalogySet, Set, SimilaritySet, default_sets, load_set
 from w2v.evaluation.similarity import SimilarityResult, evaluate_similarity
 from w2v.system import arguments
 from w2v.system.arguments import asks, one_of
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from w2v.explorer.map import WordMap
 
 Result = AnalogyResult | SimilarityResult
-Set = AnalogySet | SimilaritySet
 
 
 def _set(name: str, value: Any) -> Any:

@@ -4,17 +4,18 @@ and answer the same question sets.
 The text is in w2v's cache and its kernels are compiled before. A row per contestant: seconds of the
 whole process, from start to vectors on disk, its CPU seconds (which other work on the machine
 hardly changes), and per set the share of right answers or the rank correlation. Figures are means
-over the seeds 1, 2, … with the smallest and the largest.
+over the seeds 1, 2, … with the smallest and the largest. Peers take hours, so what is known is kept
+after every run, and rows that were measured before can be put beside new ones.
 """
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 import statistics
 import sys
 import tempfile
-import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,6 +51,7 @@ class Setup:
     commands: tuple[tuple[str, str], ...] = ()  # name, and the command with {corpus} {output} …
     repeat: int = 3
     peer_repeat: int = 1  # they take minutes, and some know no seed
+    earlier: tuple[dict[str, Any], ...] = ()  # rows of before, kept where none is new
 
 
 @dataclass
@@ -80,8 +82,12 @@ class Contestant:
         }
 
 
-def measure(setup: Setup, say: Callable[[str], None]) -> dict[str, Any]:
-    """All results as plain values. `say` gets a line about every run.
+def measure(
+    setup: Setup,
+    say: Callable[[str], None],
+    keep: Callable[[dict[str, Any]], None] = lambda found: None,
+) -> dict[str, Any]:
+    """All results as plain values. `say` gets a line about every run, `keep` what is known so far.
 
     Raises:
         InputError: the corpus cannot be read as text.
@@ -111,14 +117,30 @@ def measure(setup: Setup, say: Callable[[str], None]) -> dict[str, Any]:
                     for name, score in zip(names, one.scores[-1], strict=True)
                 )
                 say(f"{one.name}, seed {seed}: {one.seconds[-1]:.1f} s, {told}")
-    return {
-        "bench": "accuracy",
-        "corpus": [Path(each).name for each in setup.corpus],
-        "sets": names,
-        "threads": setup.case.threads,
-        "machine": machine(),
-        "rows": [each.as_row(names) for each in found if each.seconds],
-    }
+                keep(_results(setup, found))
+    return _results(setup, found)
+
+
+def earlier_rows(
+    path: str, corpus: Sequence[str], sets: Sequence[AnalogySet | SimilaritySet]
+) -> list[dict[str, Any]]:
+    """The rows of results that `measure` made of this corpus and these sets.
+
+    Raises:
+        InputError: the file cannot be read, or has results of something else.
+    """
+    try:
+        saved = json.loads(Path(path).read_text(encoding="utf-8"))
+        here = (saved["bench"], saved["corpus"], saved["sets"], saved["machine"])
+        rows = list(saved["rows"])
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise InputError(f"`earlier` {path}: no results of accuracy ({error})") from None
+    names = [each.name for each in sets]
+    asked = ("accuracy", [Path(each).name for each in corpus], names, machine())
+    for was, now in zip(here, asked, strict=True):
+        if was != now:
+            raise InputError(f"`earlier` {path}: measured {was}, not {now}")
+    return rows
 
 
 def contestants(setup: Setup) -> Iterator[Contestant]:
@@ -175,45 +197,19 @@ def parse_command(text: str) -> tuple[str, str]:
     return name, command
 
 
-def draw(results: dict[str, Any], path: str) -> None:
-    """The picture: the first set's scores against seconds, what is ours joined by a line.
-
-    Raises:
-        RunError: matplotlib is missing.
-    """
-    try:
-        from matplotlib.figure import Figure
-        from matplotlib.ticker import ScalarFormatter
-    except ImportError:
-        raise RunError("matplotlib is not installed: pip install 'w2v[plot]'") from None
-    name = results["sets"][0]
-    every = [row["seconds"]["median"] for row in results["rows"]]
-    fastest, slowest = min(every), max(every)
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
-    axes = figure.subplots()
-    for ours, colour in ((True, "#0072B2"), (False, "#D55E00")):
-        rows = sorted(
-            (row for row in results["rows"] if row["ours"] is ours),
-            key=lambda row: row["seconds"]["median"],
-        )
-        times = [row["seconds"]["median"] for row in rows]
-        scores = [100 * (row["scores"][name] or {"median": 0})["median"] for row in rows]
-        axes.plot(times, scores, "o-" if ours else "s", color=colour, markersize=6)
-        for row, seconds, score in zip(rows, times, scores, strict=True):
-            # what is ours rises to the right, so that there is room below it
-            late = not ours and seconds**2 > slowest * fastest
-            offset = {"xytext": (-8 if late else 8, -5), "textcoords": "offset points"}
-            text = textwrap.fill(row["system"], 24)
-            told = {"color": colour, "fontsize": 8, "ha": "right" if late else "left", "va": "top"}
-            axes.annotate(text, (seconds, score), **offset, **told)
-    axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(ScalarFormatter())
-    axes.margins(x=0.12, y=0.12)
-    axes.set_xlabel(f"seconds from start to vectors on disk, {results['threads']} threads")
-    axes.set_ylabel(f"{name}, %")
-    axes.grid(alpha=0.3, linewidth=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=110)
+def _results(setup: Setup, found: Sequence[Contestant]) -> dict[str, Any]:
+    """What is known of the contestants so far, ours first, with the rows of before."""
+    names = [each.name for each in setup.sets]
+    rows = {row["system"]: row for row in setup.earlier}
+    rows |= {one.name: one.as_row(names) for one in found if one.seconds}
+    return {
+        "bench": "accuracy",
+        "corpus": [Path(each).name for each in setup.corpus],
+        "sets": names,
+        "threads": setup.case.threads,
+        "machine": machine(),
+        "rows": sorted(rows.values(), key=lambda row: not row["ours"]),
+    }
 
 
 def _prepare(
@@ -225,7 +221,7 @@ def _prepare(
         few.write_bytes(whole.read(FEW))
     commands = [[sys.executable, "-m", "w2v", "vocab", corpus, "--quiet"]]
     for one in found:
-        if one.ours:
+        if one.ours and one.repeat:
             commands.append([*one.command(str(few), str(folder / "few"), 1), "--overwrite"])
     for command in commands:
         if (done := run(command, environment)).status:

@@ -118,11 +118,20 @@ def accuracy(one: argparse.ArgumentParser) -> None:
         metavar="NAME=PROGRAM …",
         help="any program, with {corpus}, {output}, {seed}, {threads} in its arguments",
     )
-    one.add_argument("--repeat", type=positive, default=3, metavar="INT", help="seeds of w2v")
+    one.add_argument(
+        "--repeat", type=natural, default=3, metavar="INT", help="seeds of w2v; 0 leaves it out"
+    )
     one.add_argument(
         "--peer-repeat", type=positive, default=1, metavar="INT", help="seeds of the others"
     )
-    one.add_argument("--plot", metavar="FILE", help="also draw the first set against seconds")
+    one.add_argument(
+        "--earlier",
+        action="append",
+        default=[],
+        metavar="JSON",
+        help="rows measured before, of this corpus and these sets, may be repeated",
+    )
+    one.add_argument("--plot", metavar="FILE", help="also draw the first set against CPU seconds")
     output(one)
 
 
@@ -154,8 +163,12 @@ def output(one: argparse.ArgumentParser) -> None:
 
 
 def positive(text: str) -> int:
-    if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is below 1")
+    return natural(text, 1)
+
+
+def natural(text: str, least: int = 0) -> int:
+    if (number := int(text)) < least:
+        raise argparse.ArgumentTypeError(f"{text} is below {least}")
     return number
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,7 +14,7 @@ import numpy as np
 from w2v.corpus import Vocabulary
 from w2v.errors import InputError
 from w2v.evaluation.analogies import AnalogyResult
-from w2v.evaluation.sets import AnalogySet, SimilaritySet
+from w2v.evaluation.sets import AnalogySet, Set
 from w2v.evaluation.similarity import SimilarityResult
 from w2v.runs.directory import CONFIG, VECTORS, VERSION, VOCABULARY, metrics_of, summary_of
 from w2v.settings.groups import LANGUAGE_MODEL
@@ -88,15 +88,16 @@ class Record:
             inner = inner if isinstance(inner, dict) else {}
         return inner[last] if _is_number(inner, last) else None
 
-    def evaluate(self, sets: Sequence[AnalogySet | SimilaritySet]) -> None:
+    def evaluate(self, sets: Mapping[str, Set]) -> None:
+        """Asks word vectors the sets; the results get the names of these."""
         if self.is_language_model or not (self.path / VECTORS).is_file():
             return
         vectors: Any = load_vectors(self.path)
-        for test_set in sets:
+        for name, test_set in sets.items():
             if isinstance(test_set, AnalogySet):
-                self.analogies[test_set.name] = vectors.evaluate(test_set)
+                self.analogies[name] = vectors.evaluate(test_set)
             else:
-                self.similarity[test_set.name] = vectors.evaluate(test_set, intervals=True)
+                self.similarity[name] = vectors.evaluate(test_set, intervals=True)
 
 
 def read_runs(folders: Sequence[str | Path]) -> list[Record]:

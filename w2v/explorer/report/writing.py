@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from w2v.errors import InputError
-from w2v.evaluation.sets import default_sets, load_set
+from w2v.evaluation.sets import load_sets
 from w2v.explorer import page
 from w2v.explorer.report import sections
 from w2v.explorer.report.record import read_runs
@@ -26,7 +26,7 @@ def write_report(
     runs: Sequence[str | Path], questions: Sequence[str | Path] = (), title: str | None = None
 ) -> bytes:
     """Returns the page; `questions` are files of test sets, by default those included in w2v."""
-    sets = [load_set(path) for path in questions] or default_sets()
+    sets = load_sets(questions)
     records = read_runs(runs)
     for run in records:
         run.evaluate(sets)

@@ -144,6 +144,15 @@ def test_a_run_that_is_kept_is_asked_the_new_questions(verb: Verb, tmp_path: Pat
 
 
 @pytest.mark.usefixtures("quick_children")
+def test_pairs_that_only_ngrams_know_are_told(verb: Verb, tmp_path: Path) -> None:
+    (tmp_path / "pairs.txt").write_text("a\tb\t3\na\tcab\t9\nb\td\t1\n")
+    asked = ["--questions", "pairs.txt", "--subwords", "3-6", "--buckets", "50"]
+    _, out, err = verb("text.txt", "--losses", "neg", *SMALL, *asked)
+    assert "neg: 1 of 3 pairs of pairs have a word known only by its n-grams" in err
+    assert out.split("\t")[7] == "1"
+
+
+@pytest.mark.usefixtures("quick_children")
 def test_sets_whose_files_have_one_name_are_told_apart(verb: Verb, tmp_path: Path) -> None:
     for folder, text in (("x", "a b c d\n"), ("y", "a b c e\nb a d c\n")):
         (tmp_path / folder).mkdir()

@@ -190,6 +190,9 @@ def _result(job: Job, reporter: _Forwarder, stop: threading.Event) -> dict[str, 
     for name, asked in job.sets.items():
         result: AnalogyResult | SimilarityResult = vectors.evaluate(asked, intervals=True)
         scores.append(score_of(name, result))
+        if isinstance(result, SimilarityResult) and result.oov:
+            pairs = f"{result.oov:,} of {result.covered:,} pairs of {name}"
+            reporter.note(f"{pairs} have a word known only by its n-grams")
         if result.covered < result.total / 2:
             noun = "questions" if isinstance(result, AnalogyResult) else "pairs"
             covered = f"{result.covered:,} of the {result.total:,} {noun} of {name}"

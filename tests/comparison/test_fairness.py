@@ -144,6 +144,20 @@ def test_a_run_that_is_kept_is_asked_the_new_questions(verb: Verb, tmp_path: Pat
 
 
 @pytest.mark.usefixtures("quick_children")
+def test_a_run_that_became_another_is_not_shown_as_the_compared_one(
+    verb: Verb, tmp_path: Path
+) -> None:
+    (tmp_path / "q.txt").write_text(": capitals\na b c d\n")
+    asked = ("text.txt", "--losses", "neg", *SMALL, "--questions", "q.txt")
+    assert verb(*asked)[0] == 0
+    common = {"dim": 6, "epochs": 1, "threads": 1, "min_count": 1}
+    w2v.train(tmp_path / "text.txt", output=tmp_path / "c" / "neg", overwrite=True, **common)
+    status, out, _ = verb(*asked)
+    assert status == 1 and "c/neg was trained since with dim 6, not 4: add --overwrite" in out
+    assert verb(*asked, "--overwrite")[0] == 0
+
+
+@pytest.mark.usefixtures("quick_children")
 def test_pairs_that_only_ngrams_know_are_told(verb: Verb, tmp_path: Path) -> None:
     (tmp_path / "pairs.txt").write_text("a\tb\t3\na\tcab\t9\nb\td\t1\n")
     asked = ["--questions", "pairs.txt", "--subwords", "3-6", "--buckets", "50"]

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from w2v.comparison.contenders import DECIDED
 from w2v.comparison.table import ANALOGIES, SPEARMAN, Row, Score
 from w2v.errors import InputError, W2VError
 from w2v.evaluation.analogies import AnalogyResult
@@ -31,6 +32,7 @@ from w2v.runs.directory import metrics_of
 from w2v.runs.output import claimed
 from w2v.runs.resume import finished, resumed_config
 from w2v.settings.config import Config
+from w2v.settings.groups import all_settings
 from w2v.system.files import clean_up
 from w2v.system.lock import locked
 from w2v.training.report import Progress, Reporter
@@ -226,12 +228,26 @@ def _train(job: Job, reporter: _Forwarder, stop: threading.Event) -> dict[str, A
     if job.resume:
         folder = Path(str(config.output.output))
         config = resumed_config(folder, {})
+        _check_same(folder, config, job.config)
         with claimed(config, folder):
             if summary := finished(folder, config):
                 return {**summary, "output": str(folder)}
     trained = run(Context(config, reporter, stop, job.use_cache, folder))
     reporter.send("row", {"peak_memory_bytes": peak_memory()})
     return trained.as_dict()
+
+
+def _check_same(folder: Path, config: Config, wanted: Config) -> None:
+    """Raises InputError if the run in the folder has other settings than those `wanted`, which it
+    had when it was compared; paths may be written in another way."""
+    settings, found = all_settings(), config.saved_values()
+    for name, value in wanted.saved_values().items():
+        if name in DECIDED or name == "corpus" or settings[name].is_path(value):
+            continue
+        if found.get(name) != value:
+            changed = f"was trained since with {name} {found.get(name)}, not {value}"
+            remedy = "add `overwrite` to train all again, or name another `output`"
+            raise InputError(f"{folder} {changed}: {remedy}")
 
 
 def _wait_for_earlier(folder: Path) -> None:

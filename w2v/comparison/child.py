@@ -187,6 +187,7 @@ def _result(job: Job, reporter: _Forwarder, stop: threading.Event) -> dict[str, 
     figures = figures_of(summary, folder)
     if not job.sets or summary["interrupted"]:
         return figures
+    reporter.stage("asking the questions")
     vectors: Any = load_vectors(folder)
     scores = []
     for name, asked in job.sets.items():

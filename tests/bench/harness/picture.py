@@ -20,6 +20,8 @@ SIDES = (
     (-8, 5, "right", "bottom"),
     (0, 9, "center", "bottom"),
     (0, -9, "center", "top"),
+    (8, -30, "center", "top"),
+    (-8, 30, "center", "bottom"),
 )
 
 

@@ -281,9 +281,7 @@ def _pythons(
 
 def _show(found: dict[str, Any], asked: argparse.Namespace) -> None:
     """Prints results as the stream wants them, and keeps them in the file of --output too."""
-    if asked.output is not None:
-        with atomic_file(asked.output) as file:
-            file.write((json.dumps(found, indent=1) + "\n").encode())
+    _keep(found, asked.output)
     if asked.json:
         print_json(found)
     elif is_terminal(sys.stdout):

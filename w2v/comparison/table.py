@@ -57,7 +57,7 @@ class Row:
 
 
 COLUMNS = tuple(field.name for field in fields(Row))[:-5]
-ENDS = ("value", "low", "high", "coverage")  # columns of each set, called SET:value and so on
+FIGURES = ("value", "low", "high", "coverage")  # columns of each set, called SET:value and so on
 # The types of the values in compare.json.
 KINDS: dict[str, Any] = {
     **dict.fromkeys(("name", "loss", "status"), str),
@@ -65,7 +65,7 @@ KINDS: dict[str, Any] = {
     **dict.fromkeys(("seconds_per_epoch", "tokens_per_second", "peak_memory_bytes"), Number),
     **dict.fromkeys(("differing", "settings"), dict | None),
 }
-OF_SCORES: dict[str, Any] = {"set": str, "measure": str, **dict.fromkeys(ENDS, Number)}
+SCORE_KINDS: dict[str, Any] = {"set": str, "measure": str, **dict.fromkeys(FIGURES, Number)}
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def load_table(folder: Path) -> dict[str, Row]:
                 if type(number) is int:
                     real_number(number)
             loaded = Row(**values, curve=curve, scores=scores)
-            if not (_typed(loaded, KINDS) and all(_typed(score, OF_SCORES) for score in scores)):
+            if not (_typed(loaded, KINDS) and all(_typed(score, SCORE_KINDS) for score in scores)):
                 raise ValueError(f"a value of {shown(loaded.name)} has the wrong type")
             rows[loaded.name] = loaded
     except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
@@ -172,13 +172,13 @@ def _lines(rows: Sequence[Row]) -> list[list[str]]:
     """Returns a header and a line of cells for each row: after the columns that all comparisons
     have, those of the sets and the settings that differ."""
     unlike = list((rows[0].differing or {}) if rows else ())
-    of_sets = [(name, end) for name in sets_of(rows) for end in ENDS]
-    heading = [*COLUMNS, *(f"{name}:{end}" for name, end in of_sets), *unlike]
+    of_sets = [(name, figure) for name in sets_of(rows) for figure in FIGURES]
+    heading = [*COLUMNS, *(f"{name}:{figure}" for name, figure in of_sets), *unlike]
     lines = [[" ".join(name.split()) for name in heading]]
     for row in rows:
         scores = {score.set: vars(score) for score in row.scores}
         cells = [getattr(row, name) for name in COLUMNS]
-        cells += [scores.get(name, {}).get(end) for name, end in of_sets]
+        cells += [scores.get(name, {}).get(figure) for name, figure in of_sets]
         cells += [(row.differing or {}).get(name) for name in unlike]
         lines.append(list(map(_cell, cells)))
     return lines

@@ -6,6 +6,7 @@ losses     forward + backward of the output layers against torch, TensorFlow and
 accuracy   what seconds buy: w2v's recipes and other systems on the same sets
 recipes    every loss with both models on the demo corpus
 results    puts saved results into the tables of results.md
+picture    draws what `accuracy` has saved, a panel for each text
 gpu        what a GPU does: tests, kernels, whole runs, language models; `make gpu`
 gpu-table  the README's table of what `gpu` has saved
 
@@ -14,6 +15,7 @@ gpu-table  the README's table of what `gpu` has saved
     python tests/bench/run.py accuracy corpus.txt --set questions-words.txt --repeat 3
     python tests/bench/run.py recipes neg softmax --model skip-gram
     python tests/bench/run.py results wiki.json lm-compare/compare.json
+    python tests/bench/run.py picture wiki.json other.json --output recipes.png
 """
 
 from __future__ import annotations
@@ -71,6 +73,7 @@ def parser() -> argparse.ArgumentParser:
         ("accuracy", options.accuracy, measure_accuracy),
         ("recipes", options.recipes, measure_recipes),
         ("results", options.results, write_results),
+        ("picture", options.picture, draw_picture),
         ("gpu", options.gpu, measure_gpu),
         ("gpu-table", options.gpu_table, print_gpu_table),
     ):
@@ -162,7 +165,7 @@ def measure_accuracy(asked: argparse.Namespace) -> None:
         check_plot(asked.plot)
     found = accuracy.measure(setup, _speaker(asked.quiet), lambda found: _keep(found, asked.output))
     if asked.plot:
-        picture.draw(found, asked.plot)
+        picture.draw([found], asked.plot)
     _show(found, asked)
 
 
@@ -191,6 +194,12 @@ def measure_recipes(asked: argparse.Namespace) -> int:
 def write_results(asked: argparse.Namespace) -> None:
     """Puts the tables of saved results where results.md has a place for them."""
     results.put(Path(asked.write), dict(map(results.read, map(Path, asked.saved))))
+
+
+def draw_picture(asked: argparse.Namespace) -> None:
+    """Draws what saved results of `accuracy` say."""
+    check_plot(asked.output)
+    picture.draw([accuracy.saved_results(path, "saved") for path in asked.saved], asked.output)
 
 
 def measure_gpu(asked: argparse.Namespace) -> int:

@@ -53,6 +53,9 @@ def test_recipes_and_other_programs(tmp_path: Path, bench: Bench, word2vec_c: Pa
         *("--command", f"another={command}", "--output", str(both), "--quiet"),
     )
     assert later.returncode == 0, later.stderr
+    drawn = tmp_path / "both.svg"
+    assert run.main(["picture", str(saved), str(both), "--output", str(drawn)]) == 0
+    assert drawn.read_text().count("fast.yaml") == 2 and "another" in drawn.read_text()
     rows = json.loads(both.read_text())["rows"]
     assert rows[:3] == found["rows"]
     assert [(row["system"], row["seeds"]) for row in rows[3:]] == [("another", 2)]
@@ -80,14 +83,15 @@ def test_an_interrupted_measurement_keeps_what_it_knows(
     assert [row["system"] for row in json.loads(saved.read_text())["rows"]] == ["one"]
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"bench": "losses", "rows": []}', "[1"])
+@pytest.mark.parametrize("text", ["", "{}", '{"bench": "losses", "rows": []}', "[1", "[]"])
 def test_earlier_results_of_something_else_are_refused(
     text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     saved = tmp_path / "saved.json"
     saved.write_text(text)
     assert run.main(["accuracy", "corpus.txt", "--earlier", str(saved)]) == 2
-    assert "saved.json" in capsys.readouterr().err
+    assert run.main(["picture", str(saved), "--output", str(tmp_path / "drawn.svg")]) == 2
+    assert capsys.readouterr().err.count("saved.json") == 2
 
 
 @pytest.mark.parametrize(

@@ -129,18 +129,29 @@ def earlier_rows(
     Raises:
         InputError: the file cannot be read, or has results of something else.
     """
-    try:
-        saved = json.loads(Path(path).read_text(encoding="utf-8"))
-        here = (saved["bench"], saved["corpus"], saved["sets"], saved["machine"])
-        rows = list(saved["rows"])
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise InputError(f"`earlier` {path}: no results of accuracy ({error})") from None
+    saved = saved_results(path, "earlier")
     names = [each.name for each in sets]
-    asked = ("accuracy", [Path(each).name for each in corpus], names, machine())
-    for was, now in zip(here, asked, strict=True):
-        if was != now:
-            raise InputError(f"`earlier` {path}: measured {was}, not {now}")
-    return rows
+    asked = {"corpus": [Path(each).name for each in corpus], "sets": names, "machine": machine()}
+    for key, now in asked.items():
+        if saved[key] != now:
+            raise InputError(f"`earlier` {path}: measured {saved[key]}, not {now}")
+    return list(saved["rows"])
+
+
+def saved_results(path: str, option: str) -> dict[str, Any]:
+    """What `measure` returned and the file has kept; `option` names it in errors.
+
+    Raises:
+        InputError: the file cannot be read, or has results of something else.
+    """
+    try:
+        saved: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+        missing = {"bench", "corpus", "sets", "machine", "rows"} - saved.keys()
+    except (OSError, ValueError, AttributeError) as error:
+        raise InputError(f"`{option}` {path}: no results of accuracy ({error})") from None
+    if missing or saved["bench"] != "accuracy":
+        raise InputError(f"`{option}` {path}: no results of accuracy")
+    return saved
 
 
 def contestants(setup: Setup) -> Iterator[Contestant]:

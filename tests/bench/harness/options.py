@@ -142,6 +142,11 @@ def results(one: argparse.ArgumentParser) -> None:
     one.add_argument("--write", default=str(RESULTS), metavar="FILE")
 
 
+def picture(one: argparse.ArgumentParser) -> None:
+    one.add_argument("saved", nargs="+", metavar="JSON", help="of accuracy")
+    one.add_argument("--output", "-o", required=True, metavar="FILE")
+
+
 def gpu(one: argparse.ArgumentParser) -> None:
     one.add_argument("corpus", nargs="?", metavar="FILE", help="else one made from the demo corpus")
     one.add_argument("--set", action="append", dest="sets", metavar="FILE", help="analogies, pairs")

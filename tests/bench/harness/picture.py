@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from w2v.errors import RunError
@@ -25,46 +26,70 @@ SIDES = (
 )
 
 
-def draw(results: dict[str, Any], path: str) -> None:
-    """Draws the first set's scores; what is ours is joined by a line.
+def draw(several: Sequence[dict[str, Any]], path: str) -> None:
+    """Draws the first set's scores, with all seeds between the ends of a line; what is ours is
+    joined. One panel for each of the results.
 
     Raises:
         RunError: matplotlib is missing.
     """
     try:
         from matplotlib.figure import Figure
-        from matplotlib.ticker import ScalarFormatter
-        from matplotlib.transforms import Bbox
     except ImportError:
         raise RunError("matplotlib is not installed: pip install 'w2v[plot]'") from None
+    figure = Figure(figsize=(7, 1 + 3.2 * len(several)), layout="constrained")
+    panels = figure.subplots(len(several), squeeze=False)[:, 0]
+    points = [_points(axes, found) for axes, found in zip(panels, several, strict=True)]
+    panels[-1].set_xlabel("CPU seconds of all threads, from start to vectors on disk")
+    figure.draw_without_rendering()  # only now is it known where things lie
+    for axes, labels in zip(panels, points, strict=True):
+        _name(axes, labels)
+    figure.savefig(path, dpi=110)
+
+
+def _points(axes: Axes, results: dict[str, Any]) -> list[tuple[float, float, str, str]]:
+    """Draws the points of a panel; returns each one's place, name and colour."""
+    from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+
     name = results["sets"][0]
-    figure = Figure(figsize=(7, 4.4), layout="constrained")
-    axes = figure.subplots()
     labels: list[tuple[float, float, str, str]] = []
     for ours, colour in ((True, OURS), (False, OTHERS)):
         found = sorted(
-            (row["cpu_seconds"]["median"], 100 * row["scores"][name]["median"], row["system"])
+            (row["cpu_seconds"]["median"], row["scores"][name], row["system"])
             for row in results["rows"]
-            if row["ours"] is ours and row["scores"][name]
+            if row["ours"] is ours and row["cpu_seconds"] and row["scores"][name]
         )
-        marks = [seconds for seconds, _, _ in found], [score for _, score, _ in found]
-        axes.plot(*marks, "o-" if ours else "s", color=colour, markersize=6)
-        labels += [(*point, colour) for point in found]
+        seconds = [at for at, _, _ in found]
+        middles = [100 * score["median"] for _, score, _ in found]
+        ends = [[100 * score[end] for _, score, _ in found] for end in ("low", "high")]
+        axes.vlines(seconds, *ends, color=colour, linewidth=1)
+        axes.plot(seconds, middles, "o-" if ours else "s", color=colour, markersize=6)
+        labels += [
+            (*place, system, colour)
+            for *place, (_, _, system) in zip(seconds, middles, found, strict=True)
+        ]
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.margins(x=0.12, y=0.12)
-    axes.set_xlabel("CPU seconds of all threads, from start to vectors on disk")
     axes.set_ylabel(f"{name}, %")
+    axes.set_title(", ".join(results["corpus"]), fontsize=10)
     axes.grid(alpha=0.3, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
-    figure.draw_without_rendering()  # only now is it known where things lie
+    return labels
+
+
+def _name(axes: Axes, labels: Sequence[tuple[float, float, str, str]]) -> None:
+    """Writes the names of a panel's points."""
+    from matplotlib.transforms import Bbox
+
     taken = [
         Bbox.from_bounds(x - 6, y - 6, 12, 12)
         for x, y in (axes.transData.transform(label[:2]) for label in labels)
     ]
     for seconds, score, text, colour in labels:
         taken.append(_label(axes, (seconds, score), textwrap.fill(text, 24), colour, taken))
-    figure.savefig(path, dpi=110)
 
 
 def _label(

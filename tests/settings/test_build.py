@@ -257,6 +257,13 @@ def test_checkpoints_to_keep_without_any_are_noted(monkeypatch: pytest.MonkeyPat
     assert build_config(keeps).notes == ()  # several ranks save checkpoints by themselves
 
 
+def test_a_mask_for_no_dropout_is_noted() -> None:
+    masked = {**CORPUS, "model": "lm", "variational": "true"}
+    assert build_config(masked).notes == ()
+    notes = build_config({**masked, "dropout": "0"}).notes
+    assert notes == ("`variational` is not used with `dropout` 0",)
+
+
 def test_losses_that_share_a_setting_agree_on_it() -> None:
     for name, known in loss_settings().items():
         for entry in LOSSES.values():

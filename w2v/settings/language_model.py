@@ -159,6 +159,8 @@ def notes(arch: str, given: Mapping[str, Any], names: Mapping[str, str]) -> list
         for name, architectures in ONLY_FOR.items()
         if name in names and arch not in architectures and given[name] not in (None, False)
     ]
+    if given.get("variational") and has(arch, "variational") and given.get("dropout") == 0:
+        sentences.append(f"{names['variational']} is not used with `dropout` 0")
     usual = {"min_count": 1, "max_vocab": 0} if given.get("subwords", "0") != "0" else {}
     idle = [name for name, value in usual.items() if given.get(name, value) != value]
     why = "is not used with `subwords`, which cover all words"

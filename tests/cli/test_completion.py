@@ -96,11 +96,11 @@ COMPLETE = {"bash": bash, "zsh": zsh, "fish": fish}
 def test_verbs_options_losses_and_files(shell: str, w2v: Path) -> None:
     if not shutil.which(shell):
         pytest.skip(f"there is no {shell}")
-    lines = "w2v tr", "w2v train --lo", "w2v train --loss ", "w2v train corpus-of"
-    verbs, options, losses, files = COMPLETE[shell](*lines)
+    lines = "w2v tr", "w2v train --lo", "w2v train --loss ", "w2v train corpus-of", "w2v losses "
+    verbs, options, losses, files, described = COMPLETE[shell](*lines)
     assert "train" in " ".join(verbs)
     assert {"--loss", "--lowercase"} <= set(options)
-    assert set(LOSSES) <= set(losses)
+    assert set(LOSSES) <= set(losses) and set(LOSSES) <= set(described)
     # bash falls back on names of files where nothing is offered
     assert files == [] if shell == "bash" else "corpus-of-mine.txt" in " ".join(files)
 

@@ -26,7 +26,12 @@ from w2v.settings.groups import FUSED
 
 def command(
     loss: Annotated[
-        str | None, Argument(metavar="[LOSS]", help="describe only this one, in full")
+        str | None,
+        Argument(
+            metavar="[LOSS]",
+            help="describe only this one, in full",
+            autocompletion=lambda: [*LOSSES],
+        ),
     ] = None,
     json: Json = False,
 ) -> None:

@@ -3,12 +3,13 @@ default, so the code is simple and works row by row."""
 
 from __future__ import annotations
 
-from numba import float32, njit
+from numba import float32
 
+from w2v.kernels.cpu.parts import part
 from w2v.kernels.cpu.vector import read_float, read_long, write_float
 
 
-@njit(nogil=True, boundscheck=False)
+@part
 def biased_offsets(
     target: int, offsets: int, rows: int, count: int, width: int, shared: int, bias: int
 ) -> None:
@@ -24,7 +25,7 @@ def biased_offsets(
         write_float(target + lane, value)
 
 
-@njit(nogil=True, boundscheck=False)
+@part
 def update_biases(
     scores: int,
     stride: int,

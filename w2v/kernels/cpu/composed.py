@@ -14,9 +14,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from numba import float32, int64, njit
+from numba import float32, int64
 
 from w2v.kernels.cpu import vector as v
+from w2v.kernels.cpu.parts import inlined
 from w2v.kernels.cpu.rows import count_use, row_of
 
 NEAR = 512  # the rows of so many of the most frequent n-grams are always in the cache
@@ -39,7 +40,7 @@ class Composed(NamedTuple):
     mask: int
 
 
-@njit(nogil=True, boundscheck=False, forceinline=True)
+@inlined
 def prefetch_parts(word: Any, m: Any, c: Any, size: int) -> None:
     """Prefetches the rows that the word is composed of."""
     v.prefetch_row(row_of(m.input, word, size), size)
@@ -51,14 +52,14 @@ def prefetch_parts(word: Any, m: Any, c: Any, size: int) -> None:
             v.prefetch_row(row_of(m.ngrams, row, size), size)
 
 
-@njit(nogil=True, boundscheck=False, forceinline=True)
+@inlined
 def row_count(word: Any, c: Any) -> Any:
     """Returns how many rows the word is composed of, including its own."""
     start = v.read_long(c.starts + 8 * int64(word))
     return float32(v.read_long(c.starts + 8 * int64(word) + 8) - start + 1)
 
 
-@njit(nogil=True, boundscheck=False, forceinline=True)
+@inlined
 def compose(word: Any, slot: int, m: Any, c: Any, size: int) -> None:
     """Writes the mean of the word's rows to a slot of the ring."""
     start = v.read_long(c.starts + 8 * int64(word))
@@ -81,7 +82,7 @@ def compose(word: Any, slot: int, m: Any, c: Any, size: int) -> None:
         v.store(c.initial + at + d, mean)
 
 
-@njit(nogil=True, boundscheck=False, forceinline=True)
+@inlined
 def distribute_change(word: Any, slot: int, m: Any, c: Any, size: int) -> None:
     """Adds the change of the vector in a slot of the ring to all rows of the word."""
     change = c.initial + slot * size
@@ -94,7 +95,7 @@ def distribute_change(word: Any, slot: int, m: Any, c: Any, size: int) -> None:
         add_change(m.ngrams, v.read_int(c.rows + 4 * k), change, size)
 
 
-@njit(nogil=True, boundscheck=False, forceinline=True)
+@inlined
 def add_change(table: Any, index: Any, change: int, size: int) -> None:
     """Adds the row at address `change` to row `index` of the table, and counts a use of it."""
     row = row_of(table, index, size)

@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import int64, njit
+from numba import int64
 
 from w2v.kernels.cpu.lanes import (
     any_outside,
@@ -26,6 +26,7 @@ from w2v.kernels.cpu.lanes import (
     segment_first,
     segment_sum,
 )
+from w2v.kernels.cpu.parts import inlined
 from w2v.kernels.cpu.vector import (
     add,
     divide,
@@ -52,7 +53,7 @@ MAX_EXCESS = np.float32(50)
 LARGE = np.float32(2.0**30)
 
 
-@njit(nogil=True, boundscheck=False, forceinline=True)
+@inlined
 def logistic_residuals(
     scores: int, groups: int, labels: Any, offsets: Any, weights: Any, last: Any, lr: Any, sums: Any
 ) -> Any:
@@ -82,7 +83,7 @@ def logistic_residuals(
     return linear, product, factors, loss
 
 
-@njit(nogil=True, boundscheck=False, forceinline=True)
+@inlined
 def cross_entropy_residuals(
     columns: Any, sums: Any, scores: int, stride: int, tiles: int, groups: int, labels: int,
     offsets: int, weights: int, last: Any, lr: Any, tally: Any,

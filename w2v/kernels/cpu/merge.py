@@ -16,9 +16,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import float32, int32, int64, njit
+from numba import float32, int32, int64
 
 from w2v.kernels.cpu import vector as v
+from w2v.kernels.cpu.parts import inlined, part
 from w2v.system.compiled import compiled
 
 # How far one use moves a row towards its equilibrium, per unit of learning rate. As measured, rows
@@ -27,7 +28,7 @@ PULL = float32(0.4)
 CHUNK = 256  # rows that one thread merges at a time
 
 
-@njit(nogil=True, boundscheck=False, forceinline=True)
+@inlined
 def damping(uses: float, threads: int, lr: float) -> float:
     """Returns the factor for the sum of the changes of a row by `threads` threads, if each has used
     it `uses` times."""
@@ -35,7 +36,7 @@ def damping(uses: float, threads: int, lr: float) -> float:
     return (float32(1) + x) / (float32(1) + float32(threads) * x)
 
 
-@njit(nogil=True, boundscheck=False)
+@part
 def refresh(m: Any, size: int, bias: int) -> None:
     """Copies the shared rows to this thread's own rows."""
     for row in (m.input, m.ngrams, m.path, m.noise):
@@ -49,7 +50,7 @@ def refresh(m: Any, size: int, bias: int) -> None:
         v.copy_rows(m.log_z.base, m.log_z.shared, 64)
 
 
-@njit(nogil=True, boundscheck=False)
+@part
 def merge(m: Any, size: int, bias: int, threads: int, lr: float) -> None:
     """Adds this thread's changes since the last merge to the shared rows, damped as if each of the
     `threads` threads had used the rows equally often. Then copies the shared rows back and resets
@@ -67,7 +68,7 @@ def merge(m: Any, size: int, bias: int, threads: int, lr: float) -> None:
             add_row(row.shared + i * size, row.own + i * size, row.base + i * size, factor, size)
 
 
-@njit(nogil=True, boundscheck=False, forceinline=True)
+@inlined
 def merge_number(table: Any, offset: int, factor: float) -> None:
     """`add_row` for one float, `offset` bytes from the start of the table."""
     change = v.read_float(table.own + offset) - v.read_float(table.base + offset)
@@ -77,7 +78,7 @@ def merge_number(table: Any, offset: int, factor: float) -> None:
     v.write_float(table.base + offset, value)
 
 
-@njit(nogil=True, boundscheck=False, forceinline=True)
+@inlined
 def add_row(target: int, own: int, base: int, factor: float, size: int) -> None:
     """Computes target += factor · (own - base), then own = base = target, over `size` bytes (a
     multiple of 64)."""

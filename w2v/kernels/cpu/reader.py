@@ -12,8 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit
-
+from w2v.kernels.cpu.parts import part
 from w2v.kernels.cpu.random import survives
 from w2v.kernels.cpu.rows import SLOTS
 
@@ -32,7 +31,7 @@ STATE_SIZE = 13
 UNKNOWN = 1 << 62  # value of TARGETS until the end of the block is reached
 
 
-@njit(nogil=True, boundscheck=False)
+@part
 def begin(state: Any, ids: Any, keep: Any, key: Any, block: Any) -> None:
     """Initialises the state for a block at block.start; without sentence cuts it starts `window`
     surviving words earlier in the same line."""
@@ -47,7 +46,7 @@ def begin(state: Any, ids: Any, keep: Any, key: Any, block: Any) -> None:
     state[POSITION] = position
 
 
-@njit(nogil=True, boundscheck=False)
+@part
 def refill(
     state: Any, ids: Any, keep: Any, key: Any, block: Any, words: Any, sentences: Any
 ) -> int:

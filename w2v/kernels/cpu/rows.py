@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from numba import float32, int32, int64, njit, uint32
+from numba import float32, int32, int64, uint32
 
 from w2v.kernels.cpu import vector as v
+from w2v.kernels.cpu.parts import inlined
 from w2v.kernels.cpu.random import below, step
 from w2v.kernels.plan import NOISE, PATH
 
@@ -82,13 +83,13 @@ class Slots(NamedTuple):
     weights: int
 
 
-@njit(nogil=True, boundscheck=False, forceinline=True)
+@inlined
 def row_of(table: Any, index: Any, size: int) -> int:
     """Returns the address of a row of `size` bytes: of this thread's own copy if there is one."""
     return (table.own if index < table.hot else table.shared) + int64(index) * size
 
 
-@njit(nogil=True, boundscheck=False, forceinline=True)
+@inlined
 def count_use(table: Any, index: Any) -> None:
     """Counts a use of a row. Rows without own copies share the count after the last, because a
     branch would often be mispredicted."""
@@ -96,7 +97,7 @@ def count_use(table: Any, index: Any) -> None:
     v.write_int(at, int32(v.read_int(at) + 1))
 
 
-@njit(nogil=True, boundscheck=False, forceinline=True)
+@inlined
 def choose_noise(
     state: Any, target: Any, slot: int, slots: Any, m: Any, choice: Any, width: int, size: int,
     offset: int, skip_hits: int, bias: int, after_path: int,
@@ -141,7 +142,7 @@ def choose_noise(
     return state
 
 
-@njit(nogil=True, boundscheck=False, forceinline=True)
+@inlined
 def choose_path(
     target: Any, slot: int, slots: Any, m: Any, choice: Any, width: int, size: int
 ) -> None:
@@ -166,20 +167,20 @@ def choose_path(
             v.prefetch_row(row, size)
 
 
-@njit(nogil=True, boundscheck=False, forceinline=True)
+@inlined
 def padded(count: int, width: int) -> int:
     """Returns `count` rounded up to whole tiles."""
     return (count + width - 1) // width * width
 
 
-@njit(nogil=True, boundscheck=False, forceinline=True)
+@inlined
 def padded_path(target: Any, choice: Any, width: int) -> int:
     """Returns how many rows the tiles of a target's path hold."""
     at = choice.starts + 8 * int64(target)
     return padded(v.read_long(at + 8) - v.read_long(at), width)
 
 
-@njit(nogil=True, boundscheck=False, forceinline=True)
+@inlined
 def rows_of(target: Any, choice: Any, rows: int, width: int) -> int:
     """Returns how many output rows the target has; `rows`: PATH, NOISE or both."""
     if rows == NOISE:

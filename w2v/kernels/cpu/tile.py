@@ -21,14 +21,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numba.cpython.unsafe.tuple import tuple_setitem
 
 from w2v.kernels.cpu.lanes import transposed_sum
+from w2v.kernels.cpu.parts import inlined
 from w2v.kernels.cpu.vector import add, fma, load, load_spread, multiply, read_long, spread, store
 
 
-@njit(nogil=True, boundscheck=False, forceinline=True)
+@inlined
 def score_tile(sums: Any, columns: Any, hidden: int, rows: int, size: int) -> Any:
     """Returns 16 lanes of scores, for Q hidden rows at address `hidden` and T output rows whose
     addresses are at `rows`.
@@ -46,7 +46,7 @@ def score_tile(sums: Any, columns: Any, hidden: int, rows: int, size: int) -> An
     return transposed_sum(sums)
 
 
-@njit(nogil=True, boundscheck=False, forceinline=True)
+@inlined
 def update_tile(
     columns: Any, gradients: Any, read: Any, write: Any, groups_of: Any, hidden: int, targets: int,
     contexts: int, sources: int, rows: int, scores: int, size: int,
@@ -84,7 +84,7 @@ def update_tile(
             store(write[k] + d, add(load(write[k] + d), gradients[k]))
 
 
-@njit(nogil=True, boundscheck=False, forceinline=True)
+@inlined
 def gather_contexts(hidden: int, rows: int, contexts: int, scale: Any, size: int) -> None:
     """Writes scale · sum of the `contexts` rows whose addresses are at `rows` to `hidden`, and sets
     the row after it, which accumulates the gradient, to 0."""
@@ -97,7 +97,7 @@ def gather_contexts(hidden: int, rows: int, contexts: int, scale: Any, size: int
         store(hidden + size + d, zero)
 
 
-@njit(nogil=True, boundscheck=False, forceinline=True)
+@inlined
 def gather_weighted(
     hidden: int, rows: int, weights: int, contexts: int, scale: Any, size: int
 ) -> None:
@@ -111,7 +111,7 @@ def gather_weighted(
         store(hidden + size + d, zero)
 
 
-@njit(nogil=True, boundscheck=False, forceinline=True)
+@inlined
 def scatter_gradient(hidden: int, rows: int, contexts: int, scale: Any, size: int) -> None:
     """Adds scale · the row after `hidden` to each of the `contexts` rows; a row that occurs twice
     gets it twice."""

@@ -13,9 +13,11 @@ from functools import wraps
 from typing import Any
 
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
+
+from w2v.kernels.cpu.parts import inlined
 
 LANES = 16
 FLOAT = ir.FloatType()
@@ -212,14 +214,14 @@ def prefetch(builder: Any, address: Any) -> None:
     builder.call(function, [_pointer(builder, address, byte), *flags])
 
 
-@njit(nogil=True, boundscheck=False, forceinline=True)
+@inlined
 def copy_rows(target: int, source: int, size: int) -> None:
     """Copies `size` bytes (a multiple of 64) from address `source` to `target`."""
     for i in range(0, size, 64):
         store(target + i, load(source + i))
 
 
-@njit(nogil=True, boundscheck=False, forceinline=True)
+@inlined
 def prefetch_row(address: int, size: int) -> None:
     """Prefetches the row of `size` bytes at `address`."""
     for i in range(0, size, 64):

@@ -1,0 +1,17 @@
+"""How the parts of a kernel are compiled: only kernels call them, so that nothing is compiled for
+calls from Python, which would take a quarter of the time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import njit
+
+_OPTIONS: dict[str, Any] = {
+    "nogil": True,
+    "boundscheck": False,
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+}
+part = njit(**_OPTIONS)
+inlined = njit(forceinline=True, **_OPTIONS)

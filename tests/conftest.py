@@ -124,4 +124,5 @@ def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]
     ).returncode:
         pytest.skip("no small disk can be mounted here")
     yield place
-    subprocess.run([umount, place], check=True)
+    # lazily: on a busy machine a process that has been killed may not have closed its files yet
+    subprocess.run([umount, "--lazy", place], check=True)

@@ -5,12 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import uint32, uint64
-
-from w2v.kernels.cpu.parts import inlined
+from numba import njit, uint32, uint64
 
 
-@inlined
+@njit(nogil=True, boundscheck=False, forceinline=True)
 def mix(x: Any) -> Any:
     """Returns 64 well-mixed bits of a counter (splitmix64, doi:10.1145/2660193.2660195)."""
     x ^= x >> uint64(30)
@@ -20,7 +18,7 @@ def mix(x: Any) -> Any:
     return x ^ (x >> uint64(31))
 
 
-@inlined
+@njit(nogil=True, boundscheck=False, forceinline=True)
 def step(state: Any) -> Any:
     """Returns the next state of xorshift64 (doi:10.18637/jss.v008.i14), which is also its output;
     never 0 unless `state` is."""
@@ -30,13 +28,13 @@ def step(state: Any) -> Any:
     return state
 
 
-@inlined
+@njit(nogil=True, boundscheck=False, forceinline=True)
 def below(state: Any, bound: Any) -> Any:
     """Returns an int64 in 0 … bound - 1 from the upper half of `state` (bound < 2^32)."""
     return ((state >> uint64(32)) * uint64(bound)) >> uint64(32)
 
 
-@inlined
+@njit(nogil=True, boundscheck=False, forceinline=True)
 def survives(position: Any, key: Any, threshold: Any) -> bool:
     """Returns whether the word at `position` survives subsampling: hash of (key, position) <=
     threshold = keep probability · 2^32 - 1."""

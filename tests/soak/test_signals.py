@@ -169,7 +169,7 @@ def test_while_the_program_is_imported(tmp_path: Path, number: int) -> None:
         assert "Traceback" not in sender.told()
 
 
-@pytest.mark.parametrize(("kind", "signals"), [("hogwild", 1), ("lm", 1)])
+@pytest.mark.parametrize(("kind", "signals"), [("hogwild", 2), ("lm", 1)])
 def test_a_run_that_is_stopped_ends_as_if_it_had_not_been(
     tmp_path: Path, kind: str, signals: int
 ) -> None:

@@ -39,7 +39,7 @@ from w2v.losses.softmax import FullLayer
 from w2v.settings.config import Config
 from w2v.system.memory import trim
 from w2v.training import optimizers
-from w2v.training.device import enough_memory, find_device, isolated_settings
+from w2v.training.device import ONE_THREAD, enough_memory, find_device, isolated_settings
 from w2v.training.engine import Engine, Part, Tally, block_seeds, check_state
 from w2v.training.optimizers import AdamW, Gradient, RowOptimizer
 from w2v.training.ranked import summed_over
@@ -67,7 +67,7 @@ class LanguageModelEngine(Engine):
         check_precision(config.lm.precision, self.device)
         self.columns = Columns(source, config.training.batch_size, self.world.rank, self.world.size)
         self._generator = torch.Generator()  # on the CPU, because a step has few noise words
-        self._counts = torch.from_numpy(counts)
+        self._counts, self._threads = torch.from_numpy(counts), ONE_THREAD
         with self.isolated():
             self.columns.send(self.device, len(counts))
             self.initialise()
@@ -130,6 +130,7 @@ class LanguageModelEngine(Engine):
     def train(self, block: Block, lr: float, thread: int = 0) -> Tally:
         seed = int(block_seeds(self.config.training.seed, block)[1]) >> 1
         self._generator.manual_seed(seed)
+        self._threads = self.config.training.threads
         start, stop = (position // self.columns.columns for position in (block.start, block.stop))
         with self.isolated():
             torch.manual_seed(seed + self.world.rank)  # for dropout
@@ -184,7 +185,7 @@ class LanguageModelEngine(Engine):
             if array.ndim != part.ndim or array.dtype != np.float32 or not fits:
                 actual = f"{array.dtype} {[*array.shape]}"
                 raise ValueError(f"{name} is {actual}, the model starts from {[*part.shape]}")
-        with torch.no_grad():
+        with self.isolated(), torch.no_grad():
             for name, tensor in tensors.items():
                 saved = parameters[name]
                 if shard is not None and name in self._sharded:
@@ -289,8 +290,8 @@ class LanguageModelEngine(Engine):
     @contextmanager
     def isolated(self) -> Iterator[None]:
         """As `_enough_memory`; also restores PyTorch's settings and random state afterwards."""
-        threads, alone = self.config.training.threads, self.world.size == 1
-        with isolated_settings(self.device, threads, alone=alone), self._enough_memory():
+        alone = self.world.size == 1
+        with isolated_settings(self.device, self._threads, alone=alone), self._enough_memory():
             yield
 
     @contextmanager

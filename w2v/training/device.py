@@ -18,6 +18,7 @@ DRIVER_ERRORS = "CUDA error", "CUDA driver error", "cuDNN error", "Triton Error 
 
 ON_CPU = "`device` cpu"  # what to use instead of a GPU
 
+ONE_THREAD = 1  # until an engine trains: see `isolated_settings`
 DTYPE = torch.float32  # of all parameters; tests set float64
 _LOCK = threading.RLock()
 
@@ -29,7 +30,13 @@ def isolated_settings(
     """Within the block, PyTorch has the settings that training needs; afterwards those of the
     process are restored. They are the random state, the number of `threads` on a CPU (0:
     unchanged), the default dtype and device, and whether gradients are computed (`learns`). Since
-    they are global, `alone` makes other threads that call this function wait."""
+    they are global, `alone` makes other threads that call this function wait.
+
+    Every thread that has computed with several `threads` keeps a team of them, and with more of
+    them than cores, none waits actively for the others any more: training an LSTM with 2 threads
+    then takes a third longer, scoring a text twice as long. So engines compute with ONE_THREAD
+    until they train.
+    """
     devices = [device] if device.type == "cuda" else []
     with (
         _LOCK if alone else nullcontext(),

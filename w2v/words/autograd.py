@@ -40,7 +40,7 @@ from w2v.sampling.unigram import keep_thresholds
 from w2v.settings.config import Config
 from w2v.system.memory import Demand
 from w2v.training import engine
-from w2v.training.device import enough_memory, find_device, isolated_settings
+from w2v.training.device import ONE_THREAD, enough_memory, find_device, isolated_settings
 from w2v.training.engine import Tally, WordEngine
 from w2v.training.optimizers import OPTIMIZERS, Gradient, states, take_gradients
 from w2v.training.ranked import summed_over
@@ -73,7 +73,7 @@ class AutogradEngine(WordEngine):
         self._reader = WindowReader(ids, keep, config.model.window, self._limit, self.device)
         self._ids, self._length, self._counts = ids, len(ids), counts
         self._batch = cost.batch_words(config, len(ids))
-        self._generator = torch.Generator(self.device)
+        self._generator, self._threads = torch.Generator(self.device), ONE_THREAD
         self.inputs, optimizer = inputs, OPTIMIZERS[config.training.optimizer]
         with self._isolated():
             self.input = InputLayer(len(counts), config.model.dim, inputs, self.device, optimizer)
@@ -102,7 +102,8 @@ class AutogradEngine(WordEngine):
         return cut_blocks(self._ids, self._batch * max(1, size // self._batch), self._limit)
 
     def initialise(self) -> None:
-        self.input.initialise(self.config.training.seed)
+        with self._isolated():
+            self.input.initialise(self.config.training.seed)
 
     @property
     def vectors(self) -> np.ndarray:
@@ -123,6 +124,7 @@ class AutogradEngine(WordEngine):
         """Processes a block with random numbers from `seed`; updates rows unless `lr` is None."""
         key, block_seed = engine.block_seeds(seed, block)
         self._generator.manual_seed(int(block_seed) >> 1)
+        self._threads = self.config.training.threads
         with self._isolated(learns=lr is not None):
             windows = reader.read(block.start, block.stop, int(key), int(block_seed))
             steps = max(1, -(-(block.stop - block.start) // self._batch))
@@ -145,7 +147,7 @@ class AutogradEngine(WordEngine):
             self.freeze(np.array(arrays[FROZEN]))
         engine.check_state(arrays, self.state())
         self.input.check_state(arrays)
-        with torch.no_grad():
+        with self._isolated(learns=False):
             for name, tensor in self._tensors().items():
                 if name != BUCKETS:
                     tensor.copy_(torch.from_numpy(np.array(arrays[name])))
@@ -164,9 +166,9 @@ class AutogradEngine(WordEngine):
     @contextmanager
     def _isolated(self, *, learns: bool = True) -> Iterator[None]:
         remedy = f"a smaller `batch_size` (now {self._batch:,}), a smaller `dim`"
-        threads, alone = self.config.training.threads, self.world.size == 1
+        alone = self.world.size == 1
         with (
-            isolated_settings(self.device, threads, learns=learns, alone=alone),
+            isolated_settings(self.device, self._threads, learns=learns, alone=alone),
             enough_memory(self.device, f"{remedy} or a larger `min_count`"),
         ):
             yield

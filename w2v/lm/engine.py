@@ -107,6 +107,8 @@ class LanguageModelEngine(Engine):
         """Compiles everything that is compiled on first use, so that the first training step takes
         no longer than others."""
         lm, columns = self.config.lm, len(self.columns.own)
+        if lm.compile:  # what torch.compile makes depends on the number of threads
+            self._threads = self.config.training.threads
         with self.isolated():
             inputs = torch.zeros(lm.bptt, columns, dtype=torch.int64, device=self.device)
             with working_precision(lm.precision, self.device):

@@ -34,8 +34,8 @@ def isolated_settings(
 
     Every thread that has computed with several `threads` keeps a team of them, and with more of
     them than cores, none waits actively for the others any more: training an LSTM with 2 threads
-    then takes a third longer, scoring a text twice as long. So engines compute with ONE_THREAD
-    until they train.
+    then takes up to a third longer, scoring a text twice as long. So engines compute with
+    ONE_THREAD until they train.
     """
     devices = [device] if device.type == "cuda" else []
     with (

@@ -173,7 +173,7 @@ def phrases(
     from w2v.corpus import is_in_memory, read_corpus, read_memory
     from w2v.corpus.phrases import find_phrases, threshold_of
     from w2v.settings.build import build_config, build_group
-    from w2v.settings.groups import PhraseSettings
+    from w2v.settings.phrases import PhraseSettings
 
     values = plain({**settings, "min_count": min_count})
     chosen: dict[str, Any] = {"scoring": scoring, "threshold": threshold, "passes": passes}

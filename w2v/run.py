@@ -60,7 +60,7 @@ def run(context: Context) -> RunSummary:
                 check_memory(task, len(text.vocabulary))
                 if world.rank == 0:
                     output.check_space(task.output_bytes(len(text.vocabulary)))
-                    output.check_words(text.vocabulary.words, context.config.model.dim)
+                    output.check_words(text.vocabulary.words, context.config.model.vector_size)
                 job = task.job(text)
                 _check_ranks(job, world)
             note = kernel_note()

@@ -56,6 +56,7 @@ def test_defaults_are_those_of_word2vec_c() -> None:
         "window": 5,
         "vectors": "input",
         "centre": False,
+        "components": 0,
         "cbow_hidden": "mean",
         "cbow_grad": "word2vec",
         "subwords": "0",

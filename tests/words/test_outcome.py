@@ -1,5 +1,5 @@
 """The final vector of a word: its input row, with its output row added or beside it, centred or
-not."""
+not, whole or its principal components."""
 
 from __future__ import annotations
 
@@ -53,6 +53,27 @@ def test_centred_input_rows_and_a_run_gone_on_with(tmp_path: Path) -> None:
     assert longer.vectors.matrix.shape == whole.vectors.matrix.shape
 
 
+@pytest.mark.parametrize("centre", [False, True])
+@pytest.mark.parametrize(("vectors", "k"), [("input", 3), ("both", 10), ("both", 16)])
+def test_principal_components(tmp_path: Path, vectors: str, k: int, centre: bool) -> None:
+    """The first k left singular vectors of V, times the singular values, by numpy's SVD in float64;
+    no k numbers keep more of the scalar products (Eckart and Young 1936)."""
+    given = {"vectors": vectors, "centre": centre}
+    whole = w2v.train(LINES, **GIVEN, **given).vectors.matrix.astype(np.float64)
+    run = w2v.train(LINES, output=tmp_path / "run", components=k, **GIVEN, **given)
+    left, values, _ = np.linalg.svd(whole, full_matrices=False)
+    expected = (left * values)[:, :k]
+    matrix = run.vectors.matrix
+    assert matrix.shape == (13, k)
+    # scalar products, because a component's sign is arbitrary
+    assert np.abs(matrix @ matrix.T - expected @ expected.T).max() < 1e-5
+    lengths = np.linalg.norm(matrix, axis=0)[: len(values)]
+    assert np.abs(lengths - values[:k]).max() < 1e-5
+    assert (w2v.load(tmp_path / "run").matrix == matrix).all()
+    again = w2v.train(LINES, components=k, **GIVEN, **given)
+    assert again.vectors.matrix.tobytes() == matrix.tobytes()
+
+
 def test_the_best_epoch_has_its_own_output_rows(tmp_path: Path) -> None:
     (tmp_path / "valid.txt").write_text("w1 w7 w2 w11 w5\nw3 w0 w4 w12 w6\n" * 9)
     given = {"vectors": "both", "valid": str(tmp_path / "valid.txt"), "patience": 1}
@@ -74,6 +95,12 @@ def test_the_best_epoch_has_its_own_output_rows(tmp_path: Path) -> None:
         ({"vectors": "both", "loss": "hsigmoid"}, "hsigmoid has no output row"),
         ({"vectors": "sum", "loss": "adaptive-softmax"}, "adaptive-softmax has no output row"),
         ({"centre": True, "subwords": "3-6"}, "`centre`.*`subwords`"),
+        ({"components": 2, "subwords": "3-6"}, "`components`.*`subwords`"),
+        ({"components": 9}, "`components` 9: the vectors have only 8 numbers"),
+        ({"components": 17, "vectors": "both"}, "only 16 numbers"),
+        ({"components": -1}, "components"),
+        ({"components": 4, "init": "old", "freeze": True}, "`freeze`: `components` changes"),
+        ({"centre": True, "init": "old", "freeze": True}, "`freeze`: `centre` changes"),
         ({"vectors": "all"}, "all"),
     ],
 )

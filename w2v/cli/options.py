@@ -21,7 +21,8 @@ from w2v.cli.output import as_options
 from w2v.errors import InputError
 from w2v.settings.declare import Setting, settings_of
 from w2v.settings.elsewhere import renamed
-from w2v.settings.groups import GROUPS, LANGUAGE_MODEL, PhraseSettings, losses_with
+from w2v.settings.groups import GROUPS, LANGUAGE_MODEL, losses_with
+from w2v.settings.phrases import PhraseSettings
 
 whole, real = partial(typer.Option, metavar="INT"), partial(typer.Option, metavar="FLOAT")
 

@@ -20,7 +20,8 @@ from w2v.cli.output import file_to_write, print_first, print_json, print_written
 from w2v.cli.progress import ConsoleReporter
 from w2v.settings.build import build_config, build_group
 from w2v.settings.declare import settings_of
-from w2v.settings.groups import CorpusSettings, PhraseSettings
+from w2v.settings.groups import CorpusSettings
+from w2v.settings.phrases import PhraseSettings
 
 COLUMNS = ("phrase", "parts", "count", "score", "pass")
 LEFT_OUT = ("max_sentence", "max_vocab", "vocab")  # settings for training only

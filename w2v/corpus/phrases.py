@@ -30,7 +30,7 @@ from w2v.corpus.store import TokenStore
 from w2v.errors import InputError
 
 if TYPE_CHECKING:
-    from w2v.settings.groups import PhraseSettings
+    from w2v.settings.phrases import PhraseSettings
 
 THRESHOLDS = {"word2phrase": 100.0, "gensim": 10.0, "npmi": 0.5}
 

@@ -175,7 +175,13 @@ def _problems_of_combinations(
         if config.model.vectors != "input" and not loss.has_word_rows:
             problem = f"{names['vectors']} {config.model.vectors}: `loss` {loss.name}"
             problems.append(f"{problem} has no output row per word; use input, or another loss")
-        changed = [name for name in ("vectors", "centre") if config.model.changes(name)]
+        if config.model.components > (numbers := replace(config.model, components=0).vector_size):
+            problem = f"{names['components']} {config.model.components}: the vectors have only"
+            problems.append(f"{problem} {numbers} numbers; choose at most that, or a larger `dim`")
+        changed = [name for name in groups.OUTCOME if config.model.changes(name)]
+        if config.start.freeze and changed:
+            problem = f"{names['freeze']}: {names[changed[0]]} changes the vectors of all words"
+            problems.append(f"{problem}, also those of `init`; omit one")
         if config.model.ngram_lengths and changed:
             problem = f"{names[changed[0]]}: with `subwords`, n-grams give unknown words vectors"
             problems.append(f"{problem}, which would no longer fit the others; omit one")

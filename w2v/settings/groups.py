@@ -12,8 +12,9 @@ from w2v.settings.language_model import LanguageModelSettings
 from w2v.system.limits import MAX_DIM
 
 LANGUAGE_MODEL = "lm"  # the value of `model` that does not train word vectors
+OUTCOME = ("vectors", "centre", "components")  # how final vectors are made of learnt rows
 # settings without effect on language models
-WORD_VECTORS_ONLY = ("window", "sample", "max_sentence", "buckets", "vectors", "centre")
+WORD_VECTORS_ONLY = ("window", "sample", "max_sentence", "buckets", *OUTCOME)
 HOGWILD, TRITON = "hogwild", "triton"
 # the engines with fused kernels, for CPU and GPU; they use the same algorithm, so that each can
 # resume the checkpoints of the other
@@ -128,12 +129,22 @@ class ModelSettings:
         choices=("input", "sum", "both"),
     )
     centre: bool = setting(False, "subtract the mean of all word vectors from each")
+    components: int = setting(
+        0,
+        "shorten the vectors to this many numbers, their first principal components; 0: keep all",
+        low=0,
+    )
 
     @property
     def ngram_lengths(self) -> tuple[int, int] | None:
         """The lengths in characters of the shortest and longest n-grams; None without n-grams."""
         shortest, _, longest = self.subwords.partition("-")
         return (int(shortest), int(longest)) if longest else None
+
+    @property
+    def vector_size(self) -> int:
+        """How many numbers the final vector of a word has."""
+        return self.components or self.dim * (1 + (self.vectors == "both"))
 
     def changes(self, name: str) -> bool:
         """Returns whether a setting differs from its default."""
@@ -269,27 +280,6 @@ class OutputSettings:
         default_text="CORPUS-MODEL-LOSS in the working directory",
     )
     overwrite: bool = setting(False, "replace an existing output")
-
-
-@dataclass(frozen=True)
-class PhraseSettings:
-    """What counts as a phrase, see `w2v.corpus.phrases`; not part of the settings of a run."""
-
-    scoring: str = setting(
-        "word2phrase", "how word pairs are scored", choices=("word2phrase", "gensim", "npmi")
-    )
-    threshold: float | None = setting(
-        None, "pairs with a higher score are phrases", default_text="100; gensim 10, npmi 0.5"
-    )
-    passes: int = setting(
-        1, "number of passes; the second one finds phrases of phrases", low=1, high=16
-    )
-    connectors: tuple[str, ...] = setting(
-        (),
-        "words that may occur inside a phrase (bank of america): a language, or the words",
-        metavar="en|de|fr|es|it|pt|nl|A,B,…",
-    )
-    delimiter: str = setting("_", "joins the words of a phrase", metavar="TEXT")
 
 
 GROUPS: dict[str, type] = {

@@ -40,6 +40,7 @@ class Keywords(TypedDict, total=False):
     buckets: int
     vectors: str
     centre: bool
+    components: int
     loss: str
     sample: float
     lr: float | None

@@ -220,6 +220,7 @@ def copied_rows(config: Config, vocabulary: int, ngrams: int, matrices: int) -> 
     composed = vocabulary * bool(ngrams) + ngrams * (config.start.init is not None)
     if config.model.vectors != "input" or config.model.centre:
         composed += vocabulary * (4 if config.model.vectors == "both" else 2)
+    composed += vocabulary * config.model.components // config.model.dim
     return (
         (vocabulary + ngrams) * (matrices * saved + best) + vocabulary * matrices * saved + composed
     )

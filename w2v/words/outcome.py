@@ -1,11 +1,14 @@
 """Computes the final vectors of words: from their input rows or also from their output rows (the
-setting `vectors`), centred or not (`centre`). x_w is the input row of word w, y_w its output row:
+setting `vectors`), centred or not (`centre`), all numbers or fewer (`components`). x_w is the input
+row of word w, y_w its output row:
 
 input   x_w
 sum     x_w + y_w / 2                    the word as a context and, with less weight, as a target
 both    [x_w / |x_w|, y_w / |y_w|]       2 D numbers; the cosine is the mean of both cosines
 centre  v_w - mean of all v              removes what all words have in common
                                          (Mu and Viswanath 2018, arXiv:1702.01417)
+components  v_w U                        U [D, k]: the first k eigenvectors of Σ v_w v_wᵀ over all
+                                         words, the k directions that keep the scalar products best
 """
 
 from __future__ import annotations
@@ -21,14 +24,30 @@ BLOCK = 4096  # rows processed at a time
 
 
 def final_vectors(model: ModelSettings, learnt: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Returns the vectors [V, D] or [V, 2 D] float32. learnt: the arrays of `WordEngine.learnt`,
-    which are not modified."""
+    """Returns the vectors [V, `model.vector_size`] float32. learnt: the arrays of
+    `WordEngine.learnt`, which are not modified."""
     rows = learnt["vectors"]
     if model.vectors != "input":
         rows = _joined(rows, learnt["output"], side_by_side=model.vectors == "both")
     if model.centre:
         rows = rows - rows.mean(0, dtype=np.float64).astype(np.float32)
+    if model.components:
+        rows = rows @ _directions(rows, model.components)
     return rows
+
+
+def _directions(rows: np.ndarray, k: int) -> np.ndarray:
+    """Returns the first k eigenvectors of rowsᵀ·rows as columns [D, k] float32, by falling
+    eigenvalue, each with a positive largest component (its sign is arbitrary)."""
+    products = np.zeros((rows.shape[1], rows.shape[1]))
+    for start in range(0, len(rows), BLOCK):
+        block = rows[start : start + BLOCK].astype(np.float64)
+        products += block.T @ block
+    _, directions = np.linalg.eigh(products)  # by rising eigenvalue
+    directions = directions[:, ::-1][:, :k]
+    largest = np.abs(directions).argmax(axis=0)
+    signed: np.ndarray = directions * np.sign(directions[largest, np.arange(k)])
+    return signed.astype(np.float32)
 
 
 def _joined(rows: np.ndarray, output: np.ndarray, *, side_by_side: bool) -> np.ndarray:

@@ -181,7 +181,7 @@ class WordsTask(Task):
 
     def output_bytes(self, vocabulary: int) -> int:
         model, ngrams = self.config.model, most_ngrams(self.config, vocabulary)
-        return 4 * (vocabulary * (1 + (model.vectors == "both")) + ngrams) * model.dim
+        return 4 * (vocabulary * model.vector_size + ngrams * model.dim)
 
     def check(self, total: Tally) -> None:
         if total.predictions == 0:

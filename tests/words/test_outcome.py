@@ -56,21 +56,25 @@ def test_centred_input_rows_and_a_run_gone_on_with(tmp_path: Path) -> None:
 @pytest.mark.parametrize("centre", [False, True])
 @pytest.mark.parametrize(("vectors", "k"), [("input", 3), ("both", 10), ("both", 16)])
 def test_principal_components(tmp_path: Path, vectors: str, k: int, centre: bool) -> None:
-    """The first k left singular vectors of V, times the singular values, by numpy's SVD in float64;
-    no k numbers keep more of the scalar products (Eckart and Young 1936)."""
+    """V times the first k right singular vectors of diag(count^(1/4)) V, by numpy's SVD in float64:
+    no k directions keep more of Σ √count_w |v_w|² (Eckart and Young 1936)."""
     given = {"vectors": vectors, "centre": centre}
-    whole = w2v.train(LINES, **GIVEN, **given).vectors.matrix.astype(np.float64)
-    run = w2v.train(LINES, output=tmp_path / "run", components=k, **GIVEN, **given)
-    left, values, _ = np.linalg.svd(whole, full_matrices=False)
-    expected = (left * values)[:, :k]
+    drawn = np.random.default_rng(1).zipf(1.5, (300, 8)).clip(max=13)
+    lines = [[f"w{number}" for number in line] for line in drawn]
+    whole = w2v.train(lines, **GIVEN, **given).vectors.matrix.astype(np.float64)
+    run = w2v.train(lines, output=tmp_path / "run", components=k, **GIVEN, **given)
+    assert run.vectors.counts is not None
+    weights = np.sqrt(run.vectors.counts)
+    _, values, right = np.linalg.svd(np.sqrt(weights)[:, None] * whole, full_matrices=False)
+    expected = whole @ right[:k].T
     matrix = run.vectors.matrix
     assert matrix.shape == (13, k)
     # scalar products, because a component's sign is arbitrary
     assert np.abs(matrix @ matrix.T - expected @ expected.T).max() < 1e-5
-    lengths = np.linalg.norm(matrix, axis=0)[: len(values)]
-    assert np.abs(lengths - values[:k]).max() < 1e-5
+    lengths = np.sqrt(weights @ matrix.astype(np.float64) ** 2)[: len(values)]
+    assert np.abs(lengths - values[:k]).max() < 1e-4
     assert (w2v.load(tmp_path / "run").matrix == matrix).all()
-    again = w2v.train(LINES, components=k, **GIVEN, **given)
+    again = w2v.train(lines, components=k, **GIVEN, **given)
     assert again.vectors.matrix.tobytes() == matrix.tobytes()
 
 

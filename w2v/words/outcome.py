@@ -7,8 +7,9 @@ sum     x_w + y_w / 2                    the word as a context and, with less we
 both    [x_w / |x_w|, y_w / |y_w|]       2 D numbers; the cosine is the mean of both cosines
 centre  v_w - mean of all v              removes what all words have in common
                                          (Mu and Viswanath 2018, arXiv:1702.01417)
-components  v_w U                        U [D, k]: the first k eigenvectors of Σ v_w v_wᵀ over all
-                                         words, the k directions that keep the scalar products best
+components  v_w U                        U [D, k]: the first k eigenvectors of Σ √count_w v_w v_wᵀ.
+                                         Without the weights, which are between those of tokens and
+                                         of distinct words, rare words would choose the directions
 """
 
 from __future__ import annotations
@@ -23,26 +24,28 @@ SHARE = np.float32(0.5)  # weight of the output row in the sum; measured in test
 BLOCK = 4096  # rows processed at a time
 
 
-def final_vectors(model: ModelSettings, learnt: Mapping[str, np.ndarray]) -> np.ndarray:
+def final_vectors(
+    model: ModelSettings, learnt: Mapping[str, np.ndarray], counts: np.ndarray
+) -> np.ndarray:
     """Returns the vectors [V, `model.vector_size`] float32. learnt: the arrays of
-    `WordEngine.learnt`, which are not modified."""
+    `WordEngine.learnt`, which are not modified. counts [V]: of the vocabulary."""
     rows = learnt["vectors"]
     if model.vectors != "input":
         rows = _joined(rows, learnt["output"], side_by_side=model.vectors == "both")
     if model.centre:
         rows = rows - rows.mean(0, dtype=np.float64).astype(np.float32)
     if model.components:
-        rows = rows @ _directions(rows, model.components)
+        rows = rows @ _directions(rows, np.sqrt(counts), model.components)
     return rows
 
 
-def _directions(rows: np.ndarray, k: int) -> np.ndarray:
-    """Returns the first k eigenvectors of rowsᵀ·rows as columns [D, k] float32, by falling
-    eigenvalue, each with a positive largest component (its sign is arbitrary)."""
+def _directions(rows: np.ndarray, weights: np.ndarray, k: int) -> np.ndarray:
+    """Returns the first k eigenvectors of the weighted sum of rowᵀ·row as columns [D, k] float32,
+    by falling eigenvalue, each with a positive largest component (its sign is arbitrary)."""
     products = np.zeros((rows.shape[1], rows.shape[1]))
     for start in range(0, len(rows), BLOCK):
         block = rows[start : start + BLOCK].astype(np.float64)
-        products += block.T @ block
+        products += block.T @ (block * weights[start : start + BLOCK, None])
     _, directions = np.linalg.eigh(products)  # by rising eigenvalue
     directions = directions[:, ::-1][:, :k]
     largest = np.abs(directions).argmax(axis=0)

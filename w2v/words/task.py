@@ -163,7 +163,7 @@ class WordsTask(Task):
         files: Files = {}
         if (inputs := text.inputs) is not None:
             files = {NGRAM_ROWS: lambda file: inputs.write(file, learnt[NGRAMS])}
-        return Result(final_vectors(self.config.model, learnt), files)
+        return Result(final_vectors(self.config.model, learnt, text.vocabulary.counts), files)
 
     def counts(self, text: Text, total: Tally) -> Words:
         read = text.store.n_words

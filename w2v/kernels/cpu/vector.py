@@ -206,11 +206,12 @@ zeros, int_zeros = _zeros_of(f32x16), _zeros_of(types.int64)  # tuples of n zero
 
 @emits(types.void, types.int64)
 def prefetch(builder: Any, address: Any) -> None:
-    """Prefetches the cache line at `address` for writing."""
+    """Prefetches the cache line at `address` into the second-level cache. The first level would be
+    too small: a word's n-grams fill a quarter of it, and push out the rows that are in use."""
     byte = ir.IntType(8)
     kind = ir.FunctionType(ir.VoidType(), [byte.as_pointer(), I32, I32, I32])
     function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-    flags = [ir.Constant(I32, flag) for flag in (1, 3, 1)]
+    flags = [ir.Constant(I32, flag) for flag in (0, 2, 1)]  # read, second level, data
     builder.call(function, [_pointer(builder, address, byte), *flags])
 
 

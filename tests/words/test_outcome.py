@@ -10,6 +10,8 @@ import pytest
 from safetensors.numpy import load_file
 
 import w2v
+from w2v.settings.groups import ModelSettings
+from w2v.words.outcome import final_vectors
 
 LINES = [[f"w{(i * j) % 13}" for j in range(1, 9)] for i in range(300)]
 GIVEN = {"dim": 8, "min_count": 1, "epochs": 2, "threads": 1, "progress": False, "sample": 0}
@@ -76,6 +78,12 @@ def test_principal_components(tmp_path: Path, vectors: str, k: int, centre: bool
     assert (w2v.load(tmp_path / "run").matrix == matrix).all()
     again = w2v.train(lines, components=k, **GIVEN, **given)
     assert again.vectors.matrix.tobytes() == matrix.tobytes()
+
+
+def test_vectors_that_are_no_numbers_have_no_components() -> None:
+    rows, model = np.array([[1, 2], [3, np.inf]], np.float32), ModelSettings(components=1)
+    with pytest.raises(w2v.RunError, match="NaN or infinity"):
+        final_vectors(model, {"vectors": rows}, np.array([2, 1]))
 
 
 def test_the_best_epoch_has_its_own_output_rows(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from w2v.errors import RunError
 from w2v.settings.groups import ModelSettings
 
 SHARE = np.float32(0.5)  # weight of the output row in the sum; measured in tests/bench/notes.md
@@ -28,7 +29,8 @@ def final_vectors(
     model: ModelSettings, learnt: Mapping[str, np.ndarray], counts: np.ndarray
 ) -> np.ndarray:
     """Returns the vectors [V, `model.vector_size`] float32. learnt: the arrays of
-    `WordEngine.learnt`, which are not modified. counts [V]: of the vocabulary."""
+    `WordEngine.learnt`, which are not modified. counts [V]: of the vocabulary. Raises RunError if
+    they have no principal components."""
     rows = learnt["vectors"]
     if model.vectors != "input":
         rows = _joined(rows, learnt["output"], side_by_side=model.vectors == "both")
@@ -46,6 +48,9 @@ def _directions(rows: np.ndarray, weights: np.ndarray, k: int) -> np.ndarray:
     for start in range(0, len(rows), BLOCK):
         block = rows[start : start + BLOCK].astype(np.float64)
         products += block.T @ (block * weights[start : start + BLOCK, None])
+    if not np.isfinite(products).all():
+        problem = "the vectors hold NaN or infinity, which have no principal components"
+        raise RunError(f"{problem}: training has diverged; try a smaller `lr`")
     _, directions = np.linalg.eigh(products)  # by rising eigenvalue
     directions = directions[:, ::-1][:, :k]
     largest = np.abs(directions).argmax(axis=0)

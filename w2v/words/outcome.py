@@ -20,6 +20,7 @@ import numpy as np
 
 from w2v.errors import RunError
 from w2v.settings.groups import ModelSettings
+from w2v.system.eigenvectors import leading_eigenvectors
 
 SHARE = np.float32(0.5)  # weight of the output row in the sum; measured in tests/bench/notes.md
 BLOCK = 4096  # rows processed at a time
@@ -42,8 +43,8 @@ def final_vectors(
 
 
 def _directions(rows: np.ndarray, weights: np.ndarray, k: int) -> np.ndarray:
-    """Returns the first k eigenvectors of the weighted sum of rowᵀ·row as columns [D, k] float32,
-    by falling eigenvalue, each with a positive largest component (its sign is arbitrary)."""
+    """Returns the first k eigenvectors of the weighted sum of rowᵀ·row as columns [D, k] float32.
+    Raises RunError if it is not finite."""
     products = np.zeros((rows.shape[1], rows.shape[1]))
     for start in range(0, len(rows), BLOCK):
         block = rows[start : start + BLOCK].astype(np.float64)
@@ -51,11 +52,7 @@ def _directions(rows: np.ndarray, weights: np.ndarray, k: int) -> np.ndarray:
     if not np.isfinite(products).all():
         problem = "the vectors hold NaN or infinity, which have no principal components"
         raise RunError(f"{problem}: training has diverged; try a smaller `lr`")
-    _, directions = np.linalg.eigh(products)  # by rising eigenvalue
-    directions = directions[:, ::-1][:, :k]
-    largest = np.abs(directions).argmax(axis=0)
-    signed: np.ndarray = directions * np.sign(directions[largest, np.arange(k)])
-    return signed.astype(np.float32)
+    return leading_eigenvectors(products, k).astype(np.float32)
 
 
 def _joined(rows: np.ndarray, output: np.ndarray, *, side_by_side: bool) -> np.ndarray:

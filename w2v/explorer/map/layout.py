@@ -9,6 +9,7 @@ import numpy as np
 
 from w2v.errors import InputError, RunError
 from w2v.explorer.map.neighbours import Neighbours
+from w2v.system.eigenvectors import leading_eigenvectors
 
 METHODS = ("auto", "tsne", "pca")
 # With 30 neighbours (perplexity 10), t-SNE keeps as many of the nearest 10 words together as with
@@ -65,12 +66,7 @@ def principal(rows: np.ndarray, k: int, *, centred: bool = True) -> np.ndarray:
     rows = rows.astype(np.float64)
     if centred:
         rows -= rows.mean(axis=0)
-    _, directions = np.linalg.eigh(rows.T @ rows)
-    directions = directions[:, ::-1][:, :k]
-    # the sign of a direction is arbitrary: make its largest component positive
-    largest = np.abs(directions).argmax(axis=0)
-    directions *= np.sign(directions[largest, np.arange(directions.shape[1])])
-    projections = rows @ directions
+    projections = rows @ leading_eigenvectors(rows.T @ rows, k)
     return np.pad(projections, ((0, 0), (0, k - projections.shape[1])))
 
 

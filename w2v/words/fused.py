@@ -25,6 +25,7 @@ from w2v.kernels.cpu.workspace import (
     Weights,
     Workspace,
     tile_shape,
+    updated_together,
     whole_vectors,
 )
 from w2v.kernels.plan import LOG_Z_BIAS, NOISE, PATH, WORD_BIAS, FusedPlan
@@ -72,7 +73,8 @@ def variant_of(config: Config) -> Variant:
     plan, cbow = plan_of(config), config.model.model == "cbow"
     size, tile = 4 * whole_vectors(config.model.dim), tile_shape(plan.rows, plan.negatives, cbow)
     link = plan.rows, plan.link, plan.offsets, plan.skip_hits, plan.bias
-    return Variant(size, *tile, *link, int(cbow), int(config.model.ngram_lengths is not None))
+    inputs = int(cbow), int(config.model.ngram_lengths is not None)
+    return Variant(size, *tile, updated_together(plan), *link, *inputs)
 
 
 def works_in_rounds(config: Config) -> bool:
@@ -99,7 +101,7 @@ def memory_bytes(config: Config, vocabulary: int) -> int:
         matrices += 4 * (vocabulary + copies)
     scored = plan.noise_rows + 2 * (path_length(vocabulary) if rows & PATH else 0)
     contexts = 2 * config.model.window
-    workspace = contexts * (row + 48) + scored * (row + 256) + contexts * scored * 6
+    workspace = contexts * (row + 56) + scored * (row + 256) + contexts * scored * 6
     return matrices + choice_bytes(plan, vocabulary) + threads * workspace
 
 

@@ -34,7 +34,7 @@ from w2v.kernels.cpu.tile import (
     gather_weighted,
     scatter_gradient,
     score_tile,
-    update_tile,
+    update_rows,
 )
 from w2v.kernels.plan import NOISE, PATH
 from w2v.system.compiled import compiled
@@ -48,7 +48,8 @@ class Variant(NamedTuple):
     """The constants compiled into a kernel.
 
     size: bytes of a row, a multiple of 64. width, group: tiles of `width` output rows x `group`
-    hidden rows (width · group <= 16, width <= 8). rows to bias: as in FusedPlan. cbow: 1 for one
+    hidden rows (width · group <= 16, width <= 8). together: the number of output rows if all of
+    them are updated together, or 0: tile by tile. rows to bias: as in FusedPlan. cbow: 1 for one
     hidden row per window, 0 for skip-gram. ngrams: 1 if input rows are composed of those of
     n-grams.
     """
@@ -56,6 +57,7 @@ class Variant(NamedTuple):
     size: int
     width: int
     group: int
+    together: int
     rows: int
     cross_entropy: int = 0
     offset: int = 0
@@ -68,15 +70,18 @@ class Variant(NamedTuple):
 class Scratch(NamedTuple):
     """Addresses of one thread's working memory, for tiles of T output rows x Q hidden rows.
 
-    hidden: copies of the hidden rows [2·window + Q]. scores [tiles, groups, 16]. outputs: copies of
-    output rows [tiles · T]; output_rows: their addresses. contexts: addresses of the context rows
-    [2·window]. masks [Q, 16]: masks[i] keeps the lanes of all but the last i hidden rows of a
-    group. biased: offsets with the biases added [tiles, 8]. gradient: the address of a list with
-    one entry, the address of the second hidden row, which holds CBOW's gradient. sizes: if words
-    have n-grams, the weight of each context row in CBOW's mean [2·window] float32.
+    hidden: CBOW's hidden row and its gradient, or copies of hidden rows [2·window]; origins:
+    addresses of the hidden rows' values at the start of the window [2·window + Q]. scores [tiles,
+    groups, 16]. outputs: copies of output rows [tiles · T]; output_rows: their addresses. contexts:
+    addresses of the context rows [2·window]. masks [Q, 16]: masks[i] keeps the lanes of all but the
+    last i hidden rows of a group. biased: offsets with the biases added [tiles, 8]. gradient: the
+    address of a list with one entry, the address of the second hidden row, which holds CBOW's
+    gradient. sizes: if words have n-grams, the weight of each context row in CBOW's mean
+    [2·window] float32.
     """
 
     hidden: int
+    origins: int
     scores: int
     outputs: int
     output_rows: int
@@ -112,8 +117,8 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
     number of threads that run the kernel at the same time. With lr = 0 it only computes the loss
     and writes to no row.
     """
-    size, T, Q, rows, cross_entropy, offset, skip_hits, bias, cbow, ngrams = variant
-    TILE = T * Q
+    size, T, Q, together, rows, cross_entropy, offset, skip_hits, bias, cbow, ngrams = variant
+    TILE, U = T * Q, together or T
     both = int(rows == PATH + NOISE)
 
     @compiled(nogil=True, error_model="numpy", boundscheck=False)
@@ -144,7 +149,7 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                 trains = chosen > min(i + AHEAD, targets - 1)
                 contexts = scored = groups = tiles = int64(0)
                 receivers, sources, row_list = scratch.contexts, int64(0), int64(0)
-                share, total = float32(1), float32(0)
+                share, total, seen = float32(1), float32(0), uint64(0)
                 if trains:
                     random = step(random)
                     reach = window - int64(below(random, window))
@@ -160,6 +165,7 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                             if ngrams:
                                 ring_slot = (removed + j) & composed.mask
                                 row = composed.ring + ring_slot * size
+                                place = uint64(ring_slot)
                                 if cbow:
                                     weight = float32(1)
                                     if block.mean:
@@ -168,10 +174,19 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                                     total += weight
                             else:
                                 row = row_of(m.input, word, size)
+                                place = uint64(word)
                                 count_use(m.input, word)
                             v.write_long(scratch.contexts + 8 * contexts, row)
                             if not cbow:
-                                v.copy_rows(hidden + contexts * size, row, size)
+                                # a row that occurs twice changes before its second occurrence is
+                                # used; a few others are copied too, whose bits are the same
+                                bit = uint64(1) << (place & uint64(63))
+                                if not together or seen & bit:
+                                    copy = hidden + contexts * size
+                                    v.copy_rows(copy, row, size)
+                                    row = copy
+                                seen |= bit
+                                v.write_long(scratch.origins + 8 * contexts, row)
                             contexts += 1
                     trained += 1
                     since += 1
@@ -198,7 +213,7 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                     sources = row_list
                     # the row of a noise word may occur in two tiles: the second tile must not see
                     # the update of the first
-                    if rows & NOISE and choice.negatives >= T:
+                    if rows & NOISE and choice.negatives >= T and not together:
                         sources = scratch.output_rows
                         for k in range(n):
                             v.copy_rows(
@@ -211,7 +226,7 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                         offsets_at = scratch.biased
                     for tile in range(tiles):
                         for g in range(groups):
-                            at, tile_rows = hidden + g * Q * size, sources + tile * T * 8
+                            at, tile_rows = scratch.origins + g * Q * 8, sources + tile * T * 8
                             lanes = score_tile(v.zeros(TILE), v.zeros(T), at, tile_rows, size)
                             v.store(scratch.scores + tile * stride + g * 64, lanes)
                     last = v.load(scratch.masks + (groups * Q - scored) * 64)
@@ -253,11 +268,11 @@ def make_kernel(variant: Variant) -> Callable[..., None]:
                             v.prefetch_row(row_of(m.input, word, size), size)
                     chosen += 1
                 if contexts > 0 and lr != 0:
-                    for tile in range(tiles):
-                        update_tile(
-                            v.zeros(T), v.zeros(T), v.int_zeros(T), v.int_zeros(T), v.zeros(Q),
-                            hidden, receivers, scored, sources + tile * T * 8,
-                            row_list + tile * T * 8, scratch.scores + tile * stride, size,
+                    for tile in range(1 if together else tiles):
+                        update_rows(
+                            v.zeros(U), v.zeros(T), v.zeros(Q), scratch.origins, receivers, scored,
+                            sources + tile * T * 8, row_list + tile * T * 8,
+                            scratch.scores + tile * stride, stride, size,
                         )  # fmt: skip
                     if cbow:
                         scale = share if block.share else float32(1)

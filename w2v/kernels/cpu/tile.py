@@ -1,5 +1,5 @@
-"""The arithmetic of one window: C hidden rows x R output rows, R in tiles of T rows (the last one
-padded), C in groups of Q.
+"""The arithmetic of one window: C hidden rows x R output rows, scored in tiles of T output rows
+(the last one padded) x Q hidden rows.
 
 With hidden rows x[q], output rows w[k] and the residuals g[q, k] of the link
 (`w2v.kernels.cpu.links`):
@@ -9,8 +9,8 @@ With hidden rows x[q], output rows w[k] and the residuals g[q, k] of the link
 
 where all scores are computed from the state at the start of the window. A score tile is a vector of
 16 lanes, with s[q, k] in lane q·T + k; T·Q <= 16. `size` is the length of a row in bytes, a
-multiple of 64. T and Q are passed as the lengths of tuples, so that loops over them have constant
-length and the tuples stay in registers.
+multiple of 64. T, Q and U, the number of output rows that are updated together, are passed as the
+lengths of tuples, so that loops over them have constant length and the tuples stay in registers.
 
 Skip-gram: the hidden rows are the context words' input rows. CBOW: the only hidden row is their
 mean or sum, and its gradient is added to the input rows instead.
@@ -23,15 +23,16 @@ from typing import Any
 import numpy as np
 from numba.cpython.unsafe.tuple import tuple_setitem
 
+from w2v.kernels.cpu.columns import add_columns, change, load_columns, read_addresses
 from w2v.kernels.cpu.lanes import transposed_sum
 from w2v.kernels.cpu.parts import inlined
 from w2v.kernels.cpu.vector import add, fma, load, load_spread, multiply, read_long, spread, store
 
 
 @inlined
-def score_tile(sums: Any, columns: Any, hidden: int, rows: int, size: int) -> Any:
-    """Returns 16 lanes of scores, for Q hidden rows at address `hidden` and T output rows whose
-    addresses are at `rows`.
+def score_tile(sums: Any, columns: Any, origins: int, rows: int, size: int) -> Any:
+    """Returns 16 lanes of scores, for Q hidden rows whose addresses are at `origins` and T output
+    rows whose addresses are at `rows`.
 
     sums: Q·T zero vectors. columns: T zero vectors.
     """
@@ -39,7 +40,7 @@ def score_tile(sums: Any, columns: Any, hidden: int, rows: int, size: int) -> An
         for k in range(len(columns)):
             columns = tuple_setitem(columns, k, load(read_long(rows + 8 * k) + d))
         for q in range(len(sums) // len(columns)):
-            x = load(hidden + q * size + d)
+            x = load(read_long(origins + 8 * q) + d)
             for k in range(len(columns)):
                 lane = q * len(columns) + k
                 sums = tuple_setitem(sums, lane, fma(x, columns[k], sums[lane]))
@@ -47,41 +48,29 @@ def score_tile(sums: Any, columns: Any, hidden: int, rows: int, size: int) -> An
 
 
 @inlined
-def update_tile(
-    columns: Any, gradients: Any, read: Any, write: Any, groups_of: Any, hidden: int, targets: int,
-    contexts: int, sources: int, rows: int, scores: int, size: int,
+def update_rows(
+    columns: Any, tile_of: Any, groups_of: Any, origins: int, targets: int, contexts: int,
+    sources: int, rows: int, scores: int, stride: int, size: int,
 ) -> None:  # fmt: skip
-    """Adds g·w to the `contexts` rows whose addresses are at `targets`, and g·x to the T output
-    rows; x are the copies at address `hidden`, g the residuals at `scores`.
+    """Adds g·w to the `contexts` rows whose addresses are at `targets`, and g·x to U output rows;
+    g are the residuals at `scores`, those of the next tile `stride` bytes later.
 
-    columns, gradients: T zero vectors; read, write: T zeros; groups_of: a tuple of length Q.
-    sources: addresses of the output rows' values at the start of the window (the rows themselves or
-    copies). An output row that occurs twice gets both updates.
+    columns: U zero vectors; tile_of, groups_of: tuples of lengths T and Q. origins, sources:
+    addresses of the hidden and output rows' values at the start of the window (the rows themselves
+    or copies). A row that occurs twice gets both updates; of a hidden row, all but the first
+    occurrence need a copy.
     """
-    width, group = len(columns), len(groups_of)
-    for k in range(width):
-        read = tuple_setitem(read, k, read_long(sources + 8 * k))
-        write = tuple_setitem(write, k, read_long(rows + 8 * k))
+    width, group = len(tile_of), len(groups_of)
+    read, write = read_addresses(columns, sources), read_addresses(columns, rows)
     for d in range(0, size, 64):
-        for k in range(width):
-            columns = tuple_setitem(columns, k, load(read[k] + d))
-            gradients = tuple_setitem(gradients, k, spread(np.float32(0)))
+        values, gradients = load_columns(read, d), columns
         for q in range(contexts):
-            residual = scores + q // group * 64 + q % group * (4 * width)
-            x = load(hidden + q * size + d)
+            residuals = scores + q // group * 64 + q % group * (4 * width)
+            x = load(read_long(origins + 8 * q) + d)
             target = read_long(targets + 8 * q) + d
-            # two accumulators, because each addition waits for the one before
-            y, z = (load(target), spread(np.float32(0)))
-            for k in range(width):
-                g = load_spread(residual + 4 * k)
-                if k % 2:
-                    y = fma(g, columns[k], y)
-                else:
-                    z = fma(g, columns[k], z)
-                gradients = tuple_setitem(gradients, k, fma(g, x, gradients[k]))
-            store(target, add(y, z))
-        for k in range(width):
-            store(write[k] + d, add(load(write[k] + d), gradients[k]))
+            y, gradients = change(values, gradients, tile_of, residuals, stride, x, load(target))
+            store(target, y)
+        add_columns(write, d, gradients)
 
 
 @inlined

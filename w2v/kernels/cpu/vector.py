@@ -48,11 +48,13 @@ def constant(value: float) -> ir.Constant:
     return ir.Constant(VECTOR, [value] * LANES)
 
 
-def _pointer(builder: Any, address: Any, kind: ir.Type) -> Any:
+def pointer(builder: Any, address: Any, kind: ir.Type) -> Any:
+    """Emits an address as a pointer."""
     return builder.inttoptr(address, kind.as_pointer())
 
 
-def _broadcast(builder: Any, value: Any) -> Any:
+def broadcast(builder: Any, value: Any) -> Any:
+    """Emits a vector with `value` in all lanes."""
     undefined = ir.Constant(VECTOR, ir.Undefined)
     one = builder.insert_element(undefined, value, ir.Constant(I32, 0))
     return builder.shuffle_vector(one, undefined, ir.Constant(INTEGERS, [0] * LANES))
@@ -66,7 +68,8 @@ def _call(builder: Any, name: str, *args: Any) -> Any:
 def emits(result: Any, *arguments: Any) -> Callable[[Callable[..., Any]], Any]:
     """Makes an intrinsic from a function that emits LLVM code. The function is called with the
     builder and the values of arguments of these types, and returns the result, or None for `void`.
-    An argument whose type is a class, `UniTuple`, may have any type of that class."""
+    An argument whose type is a class, `UniTuple`, may have any type of that class. result: its
+    type, or a function of the arguments' types that returns it."""
 
     def decorate(emit: Callable[..., Any]) -> Any:
         @wraps(emit)
@@ -81,7 +84,8 @@ def emits(result: Any, *arguments: Any) -> Callable[[Callable[..., Any]], Any]:
                 value = emit(builder, *args)
                 return context.get_dummy_value() if value is None else value
 
-            return result(*kinds), codegen
+            returned = result if isinstance(result, types.Type) else result(*kinds)
+            return returned(*kinds), codegen
 
         return intrinsic(typed)
 
@@ -91,7 +95,7 @@ def emits(result: Any, *arguments: Any) -> Callable[[Callable[..., Any]], Any]:
 @emits(f32x16, types.int64)
 def load(builder: Any, address: Any) -> Any:
     """Loads sixteen floats from any address (alignment 4)."""
-    value = builder.load(_pointer(builder, address, VECTOR))
+    value = builder.load(pointer(builder, address, VECTOR))
     value.align = 4
     return value
 
@@ -99,19 +103,19 @@ def load(builder: Any, address: Any) -> Any:
 @emits(types.void, types.int64, f32x16)
 def store(builder: Any, address: Any, value: Any) -> None:
     """Stores sixteen floats at any address (alignment 4)."""
-    builder.store(value, _pointer(builder, address, VECTOR)).align = 4
+    builder.store(value, pointer(builder, address, VECTOR)).align = 4
 
 
 @emits(f32x16, types.float32)
 def spread(builder: Any, x: Any) -> Any:
     """Returns a vector with x in all lanes."""
-    return _broadcast(builder, x)
+    return broadcast(builder, x)
 
 
 @emits(f32x16, types.int64)
 def load_spread(builder: Any, address: Any) -> Any:
     """Returns a vector with the float at `address` in all lanes."""
-    return _broadcast(builder, builder.load(_pointer(builder, address, FLOAT)))
+    return broadcast(builder, builder.load(pointer(builder, address, FLOAT)))
 
 
 def _arithmetic(instruction: str) -> Any:
@@ -125,10 +129,12 @@ def _arithmetic(instruction: str) -> Any:
 add, subtract, multiply, divide = map(_arithmetic, ("fadd", "fsub", "fmul", "fdiv"))
 
 
-@emits(f32x16, f32x16, f32x16, f32x16)
-def fma(builder: Any, x: Any, y: Any, z: Any) -> Any:
-    """Returns x·y + z, rounded once."""
+def fused(builder: Any, x: Any, y: Any, z: Any) -> Any:
+    """Emits x·y + z, rounded once."""
     return _call(builder, "llvm.fma.v16f32", x, y, z)
+
+
+fma = emits(f32x16, f32x16, f32x16, f32x16)(fused)
 
 
 @emits(f32x16, f32x16)
@@ -161,11 +167,11 @@ def exp(builder: Any, x: Any) -> Any:
     floor = constant(-87.0)
     clamped = builder.select(builder.fcmp_ordered("<", x, floor), floor, x)
     n = _call(builder, "llvm.rint.v16f32", builder.fmul(clamped, constant(1.4426950408889634)))
-    r = _call(builder, "llvm.fma.v16f32", n, constant(-0.693359375), clamped)
-    r = _call(builder, "llvm.fma.v16f32", n, constant(2.12194440e-4), r)
+    r = fused(builder, n, constant(-0.693359375), clamped)
+    r = fused(builder, n, constant(2.12194440e-4), r)
     value = constant(1 / 5040)
     for coefficient in (1 / 720, 1 / 120, 1 / 24, 1 / 6, 1 / 2, 1.0, 1.0):
-        value = _call(builder, "llvm.fma.v16f32", value, r, constant(coefficient))
+        value = fused(builder, value, r, constant(coefficient))
     exponent = builder.add(builder.fptosi(n, INTEGERS), ir.Constant(INTEGERS, [127] * LANES))
     scale = builder.bitcast(builder.shl(exponent, ir.Constant(INTEGERS, [23] * LANES)), VECTOR)
     return builder.fmul(value, scale)
@@ -176,11 +182,11 @@ def _scalar_access(kind: Any, ir_kind: ir.Type) -> tuple[Any, Any]:
 
     @emits(kind, types.int64)
     def read(builder: Any, address: Any) -> Any:
-        return builder.load(_pointer(builder, address, ir_kind))
+        return builder.load(pointer(builder, address, ir_kind))
 
     @emits(types.void, types.int64, kind)
     def write(builder: Any, address: Any, value: Any) -> None:
-        builder.store(value, _pointer(builder, address, ir_kind))
+        builder.store(value, pointer(builder, address, ir_kind))
 
     return read, write
 
@@ -190,18 +196,13 @@ read_int, write_int = _scalar_access(types.int32, I32)
 read_long, write_long = _scalar_access(types.int64, I64)
 
 
-def _zeros_of(element: Any) -> Any:
-    @intrinsic(prefer_literal=True)
-    def zeros(typing: Any, n: Any) -> Any:
-        if not isinstance(n, types.IntegerLiteral):
-            return None
-        kind = types.UniTuple(element, n.literal_value)
-        return kind(n), lambda context, builder, signature, args: context.get_constant_null(kind)
-
-    return zeros
-
-
-zeros, int_zeros = _zeros_of(f32x16), _zeros_of(types.int64)  # tuples of n zeros
+@intrinsic(prefer_literal=True)
+def zeros(typing: Any, n: Any) -> Any:
+    """Returns a tuple of n vectors of zeros; n is a constant."""
+    if not isinstance(n, types.IntegerLiteral):
+        return None
+    kind = types.UniTuple(f32x16, n.literal_value)
+    return kind(n), lambda context, builder, signature, args: context.get_constant_null(kind)
 
 
 @emits(types.void, types.int64)
@@ -212,7 +213,7 @@ def prefetch(builder: Any, address: Any) -> None:
     kind = ir.FunctionType(ir.VoidType(), [byte.as_pointer(), I32, I32, I32])
     function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
     flags = [ir.Constant(I32, flag) for flag in (0, 2, 1)]  # read, second level, data
-    builder.call(function, [_pointer(builder, address, byte), *flags])
+    builder.call(function, [pointer(builder, address, byte), *flags])
 
 
 @inlined

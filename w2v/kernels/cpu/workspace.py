@@ -21,6 +21,8 @@ Parts = tuple[np.ndarray, np.ndarray]  # see `w2v.words.inputs`
 # more often than a word of the same rank.
 HOT_NGRAMS = 4
 FLOATS = 16  # a row is padded to whole vectors of this length
+# Output rows that are updated together, at most: with their gradients they fill 24 of 32 registers.
+TOGETHER = 12
 BUFFER_WORDS = 1024  # words that a thread reads ahead
 
 
@@ -49,6 +51,11 @@ def tile_shape(rows: int, negatives: int, cbow: bool) -> tuple[int, int]:
     widths = (8, 7, 6, 5, 4, 3) if cbow else (6, 5, 4, 3)
     width = min(widths, key=lambda width: -(-(negatives + 1) // width) * width)
     return width, 1 if cbow else {6: 2, 5: 3, 4: 4, 3: 5}[width]
+
+
+def updated_together(plan: FusedPlan) -> int:
+    """Returns the number of output rows if all of them are updated together, or 0."""
+    return plan.noise_rows if plan.rows == NOISE and plan.noise_rows <= TOGETHER else 0
 
 
 class Table:
@@ -162,7 +169,11 @@ class Workspace:
         tiles = max(1, -(-longest // width) + -(-noise // width))
         floats = size // 4
         self.zero_row = aligned(floats)
-        self.hidden = aligned((2 * window + group + 1) * floats)
+        self.hidden = aligned((2 * window + 1) * floats)
+        # beyond the hidden rows of a window, any row that exists
+        self.origins = np.full(2 * window + group, address(self.zero_row), np.int64)
+        if variant.cbow:
+            self.origins[0] = address(self.hidden)
         self.scores = aligned(tiles * -(-2 * window // group) * 16)
         self.outputs = aligned(tiles * width * floats)
         self.output_rows = address(self.outputs) + size * np.arange(tiles * width)
@@ -198,8 +209,8 @@ class Workspace:
         """Returns for the kernel: slots, scratch, composed rows, reader's arrays, and tally."""
         tables = self.slot_rows, self.slot_biases, self.labels, self.offsets, self.weights
         scratch = (
-            self.hidden, self.scores, self.outputs, self.output_rows, self.contexts, self.masks,
-            self.biased, self.gradient, self.sizes,
+            self.hidden, self.origins, self.scores, self.outputs, self.output_rows, self.contexts,
+            self.masks, self.biased, self.gradient, self.sizes,
         )  # fmt: skip
         sizes = self.slot_rows.strides[0], self.labels.strides[0], address(self.zero_row)
         slots = Slots(*sizes, *(address(table) for table in tables))

@@ -103,6 +103,12 @@ class LanguageModelEngine(Engine):
         self._full_state: State | None = None
         self._full_rows: dict[str, np.ndarray] = {}
 
+    def start_embeddings(self, tokens: np.ndarray, rows: np.ndarray) -> None:
+        """Sets the embeddings of `tokens` [K] to `rows` [K, dim], before training."""
+        with self.isolated(), torch.no_grad():
+            chosen = torch.from_numpy(tokens).to(self.device)
+            self.model.input.weight[chosen] = torch.from_numpy(rows).to(self.device)
+
     def warm_up(self) -> None:
         """Compiles everything that is compiled on first use, so that the first training step takes
         no longer than others."""

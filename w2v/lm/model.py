@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from w2v.settings.config import Config
 
 REACH = 0.1  # starting values are uniform in ± REACH
+SPREAD = REACH / 3**0.5  # their standard deviation
 
 
 class Network(nn.Module):

@@ -9,6 +9,7 @@ import numpy as np
 
 from w2v.corpus import TokenStore, Vocabulary
 from w2v.corpus.selection import listed_vocabulary
+from w2v.lm.start import Embeddings, read_embeddings
 from w2v.lm.vocabulary import EOS, TokenVocabulary
 from w2v.losses.table import LOSSES, cheaper_losses
 from w2v.runs.checkpoint import UNSOUND, Checkpoint, all_finite
@@ -26,10 +27,11 @@ from w2v.training.text import keeping_all_words, read_text, read_validation, wor
 @dataclass
 class TokenText(Text):
     """The texts of a run. tokens: the vocabulary; ids [n]: tokens of `tokens` if it has subwords,
-    otherwise words of the store."""
+    otherwise words of the store. start: starting embeddings from `init`, if given."""
 
     tokens: TokenVocabulary
     ids: np.ndarray
+    start: Embeddings | None = None
 
 
 class LanguageModelTask(Task):
@@ -66,7 +68,10 @@ class LanguageModelTask(Task):
                 f"`negatives` is {len(tokens) - 1:,}, because there are only {len(tokens):,} tokens"
             )
         ids = store.ids if tokens.subwords is None else tokens.encode_store(store)
-        return TokenText(store, tokens.vocabulary, valid, tokens, ids)
+        start = None
+        if self.config.start.init is not None and earlier is None:
+            start = read_embeddings(self.config, tokens.vocabulary.words, self.reporter)
+        return TokenText(store, tokens.vocabulary, valid, tokens, ids, start)
 
     def _resumed_vocabulary(self, store: TokenStore) -> tuple[TokenStore, Vocabulary]:
         return store, TokenVocabulary.of_corpus(store, self.config).vocabulary
@@ -115,6 +120,8 @@ class LanguageModelTask(Task):
             source = Source(text.ids, None, tokens.eos)
         world = self.context.world
         engine = LanguageModelEngine(config, source, tokens.counts, world)
+        if text.start is not None:
+            engine.start_embeddings(text.start.known, text.start.rows)
         if replicates_rows(config, len(tokens), world.size):
             kind = "`tied` ones" if config.lm.tied else f"those of `loss` {config.training.loss}"
             reason = f"each of the {world.size} ranks holds all {len(tokens):,} output rows"

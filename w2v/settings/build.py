@@ -194,9 +194,10 @@ def _problems_of_combinations(
         problems.append(f"{problem}, so they cannot be the embeddings")
     if config.lm.output_bias and not loss.bias:
         problems.append(f"`output_bias`: `loss` {loss.name} has no biases; leave it out")
-    if config.start.init is not None:
-        problem = f"{names['init']} is only for word vectors, not for `model` {LANGUAGE_MODEL}"
-        problems.append(f"{problem}: leave it out")
+    for name in ("freeze", "extend_vocab"):
+        if getattr(config.start, name):
+            problem = f"{names[name]} is only for word vectors, not for `model` {LANGUAGE_MODEL}"
+            problems.append(f"{problem}: leave it out")
     return problems + language_model.problems(config.lm, validated)
 
 

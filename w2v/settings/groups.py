@@ -240,7 +240,8 @@ class StartSettings:
 
     init: str | None = setting(
         None,
-        "start from the vectors of a run, keeping its vocabulary, or of a file",
+        "start from the vectors of a run, keeping its vocabulary, or of a file; lm: embeddings of"
+        " the text's words start from them",
         metavar="RUN|FILE",
         path="read",
     )

@@ -29,7 +29,8 @@ from w2v.corpus.renumber import renumbered
 from w2v.corpus.selection import lost_text
 from w2v.errors import InputError
 from w2v.losses.table import LOSSES
-from w2v.runs.checkpoint import all_finite, newest_checkpoint
+from w2v.runs.checkpoint import newest_checkpoint
+from w2v.runs.starting import check_rows, matching_rows
 from w2v.settings.build import build_config
 from w2v.settings.config import Config
 from w2v.settings.groups import CorpusSettings
@@ -139,18 +140,13 @@ def load_earlier(config: Config) -> Earlier:
         words, rows = loaded.words, loaded.matrix
         earlier = Earlier(str(path), words, rows, why_none=why, warnings=loaded.warnings)
         earlier.ngrams = _ngrams_of(loaded)
-    length, dim = earlier.rows.shape[1], config.model.dim
-    if length != dim:
-        problem = f"has vectors of {length} numbers, but `dim` is {dim}"
-        raise InputError(f"`init` {path} {problem}: give `dim` {length}")
+    check_rows(str(path), earlier.rows, config.model.dim)
     new, old = ngrams_of(config), earlier.ngrams and earlier.ngrams[0]
     if new is not None and old is not None and new != old:
         old_range, new_range = (f"{n.shortest}-{n.longest}" for n in (old, new))
         problem = f"has n-grams of `subwords` {old_range} in {old.buckets:,} `buckets`, but here"
         remedy = f"they are {new_range} in {new.buckets:,}: give the same, or a file of vectors"
         raise InputError(f"`init` {path} {problem} {remedy}")
-    if not all_finite(earlier.rows):
-        raise InputError(f"`init` {path} holds NaN or infinity: give another one")
     return earlier
 
 
@@ -166,12 +162,7 @@ def start_from(context: Context, store: TokenStore) -> tuple[TokenStore, Vocabul
             raise InputError(f"{message}: leave out `vocab`, or give a file of vectors")
         vocabulary = _of_both(old, store.vocabulary, earlier.name, context)
         store = renumbered(store, vocabulary)
-    row_of = {word: row for row, word in reversed(list(enumerate(earlier.words)))}
-    pairs = [(new, row_of[word]) for new, word in enumerate(vocabulary.words) if word in row_of]
-    if not pairs:
-        problem = f"has none of the {len(vocabulary):,} words to be trained"
-        raise InputError(f"`init` {earlier.name} {problem}: give vectors of the text's words")
-    known, source = np.array(pairs, np.int64).reshape(-1, 2).T
+    known, source = matching_rows(earlier.name, earlier.words, vocabulary.words)
     moved = vocabulary is not old
     start = Start(earlier, known, source, len(vocabulary), moved, config.start.freeze)
     return store, vocabulary, start

@@ -40,11 +40,12 @@ def read_embeddings(config: Config, tokens: Sequence[str], reporter: Reporter) -
     name = str(config.start.init)
     check_rows(name, loaded.matrix, config.model.dim)
     known, source = matching_rows(name, loaded.words, tokens)
-    rows = loaded.matrix[source].astype(np.float64)
-    rows -= rows.mean(axis=0)
-    deviation = float(rows.std())
-    if not deviation:
+    rows = np.array(loaded.matrix[source], np.float32)
+    rows -= rows.mean(axis=0, dtype=np.float64).astype(np.float32)
+    squares = np.einsum("ij,ij->", rows, rows, dtype=np.float64)
+    if not squares:
         raise InputError(f"`init` {name} gives all words the same vector: give another one")
     share = f"{len(known):,} of {len(tokens):,} tokens"
     reporter.note(f"{share} start from their rows in {name}, the others as usual")
-    return Embeddings(known, (rows * (SPREAD / deviation)).astype(np.float32))
+    rows *= np.float32(SPREAD * np.sqrt(rows.size / squares))
+    return Embeddings(known, rows)

@@ -122,6 +122,7 @@ class LanguageModelTask(Task):
         engine = LanguageModelEngine(config, source, tokens.counts, world)
         if text.start is not None:
             engine.start_embeddings(text.start.known, text.start.rows)
+            text.start = None  # frees its memory
         if replicates_rows(config, len(tokens), world.size):
             kind = "`tied` ones" if config.lm.tied else f"those of `loss` {config.training.loss}"
             reason = f"each of the {world.size} ranks holds all {len(tokens):,} output rows"

@@ -90,8 +90,10 @@ def _limited() -> bool:
 
         limit = resource.getrlimit(resource.RLIMIT_AS)[0]
         used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    except (ImportError, OSError, ValueError):
+    except (ModuleNotFoundError, OSError, ValueError):
         return False
+    except ImportError:  # `resource` exists, but there is not even memory to load it
+        return True
     return limit != resource.RLIM_INFINITY and limit - used < LIBRARY_BYTES
 
 

@@ -18,7 +18,9 @@ from w2v.kernels.cpu.vector import (
     emits,
     f32x16,
     fused,
+    loaded,
     pointer,
+    stored,
 )
 
 TUPLE = types.UniTuple
@@ -39,12 +41,6 @@ def _after(builder: Any, address: Any, bytes_: int) -> Any:
     return builder.add(address, ir.Constant(I64, bytes_))
 
 
-def _vector_at(builder: Any, address: Any) -> Any:
-    value = builder.load(pointer(builder, address, VECTOR))
-    value.align = 4
-    return value
-
-
 @emits(lambda columns, at: TUPLE(types.int64, columns.count), TUPLE, types.int64)
 def read_addresses(builder: Any, columns: Any, at: Any) -> Any:
     """Returns U addresses read from address `at`; columns: U vectors of any value."""
@@ -56,7 +52,7 @@ def read_addresses(builder: Any, columns: Any, at: Any) -> Any:
 def load_columns(builder: Any, rows: Any, d: Any) -> Any:
     """Returns the columns `d` bytes from the start of the rows with these addresses."""
     places = [builder.add(row, d) for row in _each(builder, rows)]
-    return _all(builder, [_vector_at(builder, place) for place in places])
+    return _all(builder, [loaded(builder, place) for place in places])
 
 
 @emits(types.void, TUPLE, types.int64, TUPLE)
@@ -64,8 +60,7 @@ def add_columns(builder: Any, rows: Any, d: Any, changes: Any) -> None:
     """Adds the changes to the columns, one after the other: a row that occurs twice gets both."""
     for row, change in zip(_each(builder, rows), _each(builder, changes), strict=True):
         place = builder.add(row, d)
-        value = builder.fadd(_vector_at(builder, place), change)
-        builder.store(value, pointer(builder, place, VECTOR)).align = 4
+        stored(builder, place, builder.fadd(loaded(builder, place), change))
 
 
 def _residuals(builder: Any, at: Any, stride: Any, tile: Any, count: int) -> list[Any]:

@@ -92,18 +92,20 @@ def emits(result: Any, *arguments: Any) -> Callable[[Callable[..., Any]], Any]:
     return decorate
 
 
-@emits(f32x16, types.int64)
-def load(builder: Any, address: Any) -> Any:
-    """Loads sixteen floats from any address (alignment 4)."""
+def loaded(builder: Any, address: Any) -> Any:
+    """Emits the load of sixteen floats from any address (alignment 4)."""
     value = builder.load(pointer(builder, address, VECTOR))
     value.align = 4
     return value
 
 
-@emits(types.void, types.int64, f32x16)
-def store(builder: Any, address: Any, value: Any) -> None:
-    """Stores sixteen floats at any address (alignment 4)."""
+def stored(builder: Any, address: Any, value: Any) -> None:
+    """Emits the store of sixteen floats at any address (alignment 4)."""
     builder.store(value, pointer(builder, address, VECTOR)).align = 4
+
+
+load = emits(f32x16, types.int64)(loaded)
+store = emits(types.void, types.int64, f32x16)(stored)
 
 
 @emits(f32x16, types.float32)
